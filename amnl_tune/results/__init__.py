@@ -1,0 +1,1 @@
+"""What was learned: frames, figures, report, export bundle, dashboard."""

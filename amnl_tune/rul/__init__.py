@@ -1,0 +1,1 @@
+"""The domain: engines, windows, conditions, labels, network, loss, metrics, simulated fleets."""

@@ -1,0 +1,1 @@
+"""Many runs: study files, the search space, the ledger, workers, promotion."""

@@ -1,0 +1,55 @@
+"""Where things are: the storage URL, the data directories, the machine-local state.
+
+Only `cli` builds a `Settings`; everything below receives what it needs as arguments.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Settings"]
+
+DEFAULT_HOME = Path("storage") / "local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Resolved places of one invocation.
+
+    Attributes:
+        home: Folder of machine-local state (git-ignored): database, artifacts, data, logs.
+        storage: SQLAlchemy URL of the shared study storage. Its password is masked in the repr.
+        data_dirs: Folders in which data sets are looked for, in order; the last one is the local store.
+    """
+
+    home: Path
+    storage: str
+    data_dirs: tuple[Path, ...]
+
+    @classmethod
+    def resolve(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        home: Path | None = None,
+        storage: str | None = None,
+        data_dir: Path | None = None,
+    ) -> "Settings":
+        """An option wins over the environment, the environment over the default.
+
+        Args:
+            environ: `AMNL_TUNE_HOME`, `AMNL_TUNE_STORAGE` and `AMNL_TUNE_DATA` are read from it.
+            home: `--home`.
+            storage: `--storage`.
+            data_dir: `--data-dir`.
+        """
+        home = home or Path(environ.get("AMNL_TUNE_HOME") or DEFAULT_HOME)
+        storage = storage or environ.get("AMNL_TUNE_STORAGE") or f"sqlite:///{home / 'amnl_tune.db'}"
+        candidates = (data_dir, Path(environ["AMNL_TUNE_DATA"]) if environ.get("AMNL_TUNE_DATA") else None)
+        data_dirs = (*(directory for directory in candidates if directory), home / "data")
+        return cls(home=home, storage=storage, data_dirs=data_dirs)
+
+    def __repr__(self) -> str:
+        masked = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", self.storage)
+        return f"Settings(home={self.home!r}, storage={masked!r}, data_dirs={self.data_dirs!r})"

@@ -1,0 +1,1 @@
+"""One run: its configuration, fit(), schedule, checkpoints, LR range test."""

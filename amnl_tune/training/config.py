@@ -1,0 +1,104 @@
+"""`RunConfig`: every number that decides a run, in one frozen value.
+
+A trial is a RunConfig, a promoted run is a RunConfig, an export is a RunConfig plus weights. Nothing in `training`
+reads a hyperparameter from anywhere else.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from amnl_tune.errors import ConfigurationError
+from amnl_tune.rul.configuration import DataConfig, Fraction, LossConfig, NetworkConfig
+
+__all__ = ["RunConfig", "Schedule", "published_defaults"]
+
+
+class Schedule(StrEnum):
+    """Shape of the learning rate over the schedule's horizon.
+
+    `four_phase` is the published full run: warm-up (5%), base to 60%, cosine to 80%, very low to the end.
+    `cosine` is a warm-up and one cosine to the end; `constant` a warm-up and the base rate.
+    """
+
+    FOUR_PHASE = "four_phase"
+    COSINE = "cosine"
+    CONSTANT = "constant"
+
+
+class RunConfig(DataConfig, NetworkConfig, LossConfig):
+    """One training run. The defaults are the published recipe (amnl: Recipe)."""
+
+    seed: int = Field(42, ge=0, lt=2**63)
+    epochs: int = Field(20, ge=1, le=100_000)
+    horizon: int | None = Field(None, ge=1, description="epochs that the schedule spans; null: the run's own epochs")
+    schedule: Schedule = Schedule.FOUR_PHASE
+    warmup_fraction: Fraction = Field(0.05, description="share of the horizon with a rising learning rate")
+    final_lr_fraction: float = Field(0.01, ge=0.0, le=1.0, description="the schedule's lowest rate / learning_rate")
+    learning_rate: float = Field(1e-3, gt=0.0, le=10.0)
+    weight_decay: float = Field(1e-4, ge=0.0, le=10.0)
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    batch_size: int = Field(256, ge=1)
+    accumulation_steps: int = Field(1, ge=1, description="micro-batches that one optimiser step's batch is split into")
+    clip: float = Field(1.0, ge=0.0, description="largest gradient norm; 0: no clipping")
+    ema_decay: Fraction = Field(0.999, description="weight EMA a step, evaluated instead of the weights; 0: none")
+    stride: int = Field(1, ge=1, description="distance of training windows in cycles")
+    validation_subset: float = Field(1.0, gt=0.0, le=1.0, description="share of the validation engines scored each epoch")
+    patience: int | None = Field(15, ge=1, description="epochs without improvement before stopping; null: never stop early")
+    min_delta: float = Field(0.001, ge=0.0, description="cycles of RMSE that count as an improvement")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.horizon is not None and self.horizon < self.epochs:
+            raise ValueError(f"`horizon` must be at least `epochs`, but got horizon={self.horizon}, epochs={self.epochs}")
+        if self.accumulation_steps > self.batch_size:
+            raise ValueError(
+                f"`accumulation_steps` must be at most `batch_size`, but got "
+                f"accumulation_steps={self.accumulation_steps}, batch_size={self.batch_size}"
+            )
+        return self
+
+    @property
+    def schedule_epochs(self) -> int:
+        """Epochs that the learning-rate schedule spans."""
+        return self.horizon or self.epochs
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any]) -> Self:
+        """Validated from plain values.
+
+        Raises:
+            ConfigurationError: an unknown key or a value out of bounds; every problem is named.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            problems = "; ".join(
+                f"`{'.'.join(map(str, problem['loc'])) or 'configuration'}`: {problem['msg']}, but got {problem['input']!r}"
+                if problem["loc"] else problem["msg"].removeprefix("Value error, ")
+                for problem in error.errors()
+            )
+            raise ConfigurationError(f"A run configuration must be valid, but: {problems}") from error
+
+    def replaced(self, **changes: Any) -> Self:
+        """A validated copy with other values."""
+        return self.build(self.model_dump() | changes)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-serialisable values, every key present."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the canonical JSON: equal configurations, equal fingerprints, on every machine."""
+        canonical = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def published_defaults(dataset: str) -> dict[str, Any]:
+    """What the publication changes by data set: main dropout 0.3 on one condition, 0.2 on six (amnl: Network)."""
+    return {"dataset": dataset, "dropout": 0.2 if dataset in {"FD002", "FD004", "SIM6"} else 0.3}
