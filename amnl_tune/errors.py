@@ -6,6 +6,7 @@
     │   └── DataNotFoundError    a data set is in none of the places looked at
     ├── StudyError               unknown study, changed study file, nothing to promote or export
     ├── StorageError             database or disk: unreachable, read-only, full
+    │   └── CheckpointError      a checkpoint is damaged
     └── BundleError              an export or a file to predict on is unusable
 
 Every message follows one pattern: the rule, the values that break it, the remedy.
@@ -15,6 +16,7 @@ Anything else that is raised is a bug and keeps its traceback.
 __all__ = [
     "AmnlTuneError",
     "BundleError",
+    "CheckpointError",
     "ConfigurationError",
     "DataError",
     "DataNotFoundError",
@@ -45,6 +47,10 @@ class StudyError(AmnlTuneError):
 
 class StorageError(AmnlTuneError):
     """The database or the disk refuses."""
+
+
+class CheckpointError(StorageError):
+    """A checkpoint is damaged or of another format."""
 
 
 class BundleError(AmnlTuneError):

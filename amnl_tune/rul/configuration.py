@@ -78,12 +78,17 @@ class _Frozen(BaseModel):
 class DataConfig(_Frozen):
     """Which engines are learned from, and how their rows are prepared."""
 
-    dataset: str = Field("FD001", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="FD001..FD004, SIM1, SIM6 or any "
-                         "name for which train_NAME.txt exists")
+    dataset: str = Field(
+        "FD001",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="FD001..FD004, SIM1, SIM6 or any name for which train_NAME.txt exists",
+    )
     split_seed: int = Field(42, ge=0, description="draws the validation engines and their truncations")
     validation_fraction: float = Field(0.2, gt=0.0, lt=1.0, description="share of the training engines held out")
     validation_truncations: Size = Field(10, description="random end cycles drawn per validation engine")
-    conditions: int = Field(0, ge=0, le=32, description="operating conditions for k-means; 0: the data set's known number")
+    conditions: int = Field(
+        0, ge=0, le=32, description="operating conditions for k-means; 0: the data set's known number"
+    )
     normalization: Normalization = Normalization.CONDITION
 
 
@@ -117,8 +122,9 @@ class LossConfig(_Frozen):
     task_weight: float = Field(0.5, ge=0.0, le=1.0, description="weight of the RUL term; health gets the rest")
     sample_weight: SampleWeight = SampleWeight.LINEAR
     rul_reduction: RulReduction = RulReduction.WEIGHTED_MEAN
-    health_thresholds: tuple[float, float] = Field((30.0, 80.0), description="cycles: critical up to the first, "
-                                                   "degrading up to the second, healthy above")
+    health_thresholds: tuple[float, float] = Field(
+        (30.0, 80.0), description="cycles: critical up to the first, degrading up to the second, healthy above"
+    )
     loss_ema_decay: Fraction = Field(0.99, description="of `normalized_ema` and of the GABA weights")
     gaba_warmup_steps: int = Field(100, ge=0, description="steps with uniform task weights")
     gaba_floor: float = Field(0.05, ge=0.0, lt=0.5, description="smallest task weight")
@@ -127,5 +133,7 @@ class LossConfig(_Frozen):
     def _ordered(self) -> Self:
         low, high = self.health_thresholds
         if not 0 < low < high < RUL_CAP:
-            raise ValueError(f"`health_thresholds` must satisfy 0 < first < second < {RUL_CAP:g}, but got ({low:g}, {high:g})")
+            raise ValueError(
+                f"`health_thresholds` must satisfy 0 < first < second < {RUL_CAP:g}, but got ({low:g}, {high:g})"
+            )
         return self

@@ -48,14 +48,20 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
     clip: float = Field(1.0, ge=0.0, description="largest gradient norm; 0: no clipping")
     ema_decay: Fraction = Field(0.999, description="weight EMA a step, evaluated instead of the weights; 0: none")
     stride: int = Field(1, ge=1, description="distance of training windows in cycles")
-    validation_subset: float = Field(1.0, gt=0.0, le=1.0, description="share of the validation engines scored each epoch")
-    patience: int | None = Field(15, ge=1, description="epochs without improvement before stopping; null: never stop early")
+    validation_subset: float = Field(
+        1.0, gt=0.0, le=1.0, description="share of the validation engines scored each epoch"
+    )
+    patience: int | None = Field(
+        15, ge=1, description="epochs without improvement before stopping; null: never stop early"
+    )
     min_delta: float = Field(0.001, ge=0.0, description="cycles of RMSE that count as an improvement")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.horizon is not None and self.horizon < self.epochs:
-            raise ValueError(f"`horizon` must be at least `epochs`, but got horizon={self.horizon}, epochs={self.epochs}")
+            raise ValueError(
+                f"`horizon` must be at least `epochs`, but got horizon={self.horizon}, epochs={self.epochs}"
+            )
         if self.accumulation_steps > self.batch_size:
             raise ValueError(
                 f"`accumulation_steps` must be at most `batch_size`, but got "
@@ -80,7 +86,8 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         except ValidationError as error:
             problems = "; ".join(
                 f"`{'.'.join(map(str, problem['loc'])) or 'configuration'}`: {problem['msg']}, but got {problem['input']!r}"
-                if problem["loc"] else problem["msg"].removeprefix("Value error, ")
+                if problem["loc"]
+                else problem["msg"].removeprefix("Value error, ")
                 for problem in error.errors()
             )
             raise ConfigurationError(f"A run configuration must be valid, but: {problems}") from error

@@ -1,0 +1,67 @@
+"""`amnl-tune`: the commands, and what becomes of errors."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from amnl_tune import __version__
+from amnl_tune.cli import data, database, lr_find, outputs, promote, run, study, worker
+from amnl_tune.errors import AmnlTuneError
+
+__all__ = ["app", "main"]
+
+USER_ERROR = 2
+
+
+class Commands(TyperGroup):
+    """A user's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AmnlTuneError as error:
+            typer.secho(f"Error: {error}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+            raise typer.Exit(USER_ERROR) from error
+        except KeyboardInterrupt:
+            typer.echo("Interrupted: everything up to here is kept; run the same command again to go on", err=True)
+            raise typer.Exit(USER_ERROR) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="amnl-tune",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Hyperparameter search for remaining-useful-life models: from a study file to a promoted, exported model.",
+    epilog="Example: amnl-tune run studies/quickstart.toml",
+)
+app.command(epilog="Example: amnl-tune run studies/quickstart.toml --workers 2")(run.run)
+app.command(epilog="Example: amnl-tune worker fd001 --storage postgresql://me@db/amnl")(worker.worker)
+app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(lr_find.lr_find)
+app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)
+app.add_typer(outputs.app)
+app.add_typer(study.app, name="study")
+app.add_typer(data.app, name="data")
+app.add_typer(database.app, name="db")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"amnl-tune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Hyperparameter search for remaining-useful-life models: from a study file to a promoted, exported model."""
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,171 @@
+"""`amnl-tune data`: get the C-MAPSS files, verify them, say what is in a data set."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from amnl_tune.cli.options import DataDir, Home, Json, settings
+from amnl_tune.errors import DataError, DataNotFoundError
+
+if TYPE_CHECKING:
+    from amnl_tune.rul.sources import FleetSource
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Get the C-MAPSS files, verify them, say what is in a data set.")
+
+
+@app.command(epilog="Example: amnl-tune data fetch")
+def fetch(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder to put the files into; else the local store.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="URL of the archive, instead of NASA's two; repeat it for more.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Download NASA's C-MAPSS archive and put its twelve verified files into place.
+
+    Files already there and right are kept; an interrupted download goes on where it stopped.
+    """
+    from amnl_tune.rul import archive
+
+    directories = settings(None, home, data_dir).data_dirs
+    target = data_dir or directories[-1]
+    checks = archive.verify([target] if data_dir else directories)
+    if all(check.state is archive.FileState.OK for check in checks):
+        typer.echo(f"All {len(checks)} files are already in place and right: {_folders(checks)}")
+        return
+    with _progress() as progress:
+        put = archive.fetch(target, urls=source or archive.SOURCES, progress=progress)
+    typer.echo(f"Put {len(put)} files into {target}, each with the right SHA-256")
+
+
+@app.command(epilog="Example: amnl-tune data verify --data-dir ~/cmapss")
+def verify(data_dir: DataDir = None, home: Home = None, as_json: Json = False) -> None:
+    """Compare the twelve files with NASA's SHA-256, as a study would find them."""
+    from amnl_tune.rul import archive
+
+    checks = archive.verify(settings(None, home, data_dir).data_dirs)
+    if as_json:
+        rows = [{"file": check.file_name, "path": _text(check.path), "state": check.state} for check in checks]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        for check in checks:
+            typer.echo(f"{check.state:<14}  {check.file_name:<15}  {check.path or ''}".rstrip())
+    wrong = [check for check in checks if check.state is not archive.FileState.OK]
+    if wrong:
+        named = ", ".join(f"{check.file_name} ({check.state})" for check in wrong)
+        absent = all(check.state is archive.FileState.MISSING for check in wrong)
+        remedy = "" if absent else "delete the wrong ones and "
+        raise (DataNotFoundError if absent else DataError)(
+            f"All {len(checks)} files must be there with the right SHA-256, but got {named}; {remedy}run "
+            "`amnl-tune data fetch`"
+        )
+
+
+@app.command(epilog="Example: amnl-tune data info FD001 SIM6")
+def info(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets; else all found.")] = None,
+    data_dir: DataDir = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is in data sets: engines, cycles, conditions, what predicting the mean would score, SHA-256."""
+    from amnl_tune.rul.cmapss import SUBSETS
+    from amnl_tune.rul.sources import FleetSource
+
+    source = FleetSource(settings(None, home, data_dir).data_dirs)
+    facts = [_facts(source, name) for name in names or source.names() or SUBSETS]
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _print_facts(facts)
+
+
+def _facts(source: "FleetSource", name: str) -> dict[str, Any]:
+    """What is known of one data set; None where a fleet of the user's own has no test engines."""
+    from amnl_tune.rul.cmapss import CONDITIONS, file_names
+    from amnl_tune.rul.metrics import mean_predictor_rmse
+
+    fleet = source.training(name)
+    test = None if source.missing(name) else source.test(name)
+    cycles = fleet.frame.groupby("unit")["cycle"].max()
+    return {
+        "name": name,
+        "rows": len(fleet.frame),
+        "engines": len(cycles),
+        "cycles": {"min": int(cycles.min()), "median": float(cycles.median()), "max": int(cycles.max())},
+        "conditions": CONDITIONS.get(name),
+        "test_rows": len(test.frame) if test else None,
+        "test_engines": len(test.rul) if test else None,
+        "mean_predictor_rmse": mean_predictor_rmse(test.rul) if test else None,
+        "sha256": fleet.sha256,
+        "test_sha256": test.sha256 if test else None,
+        "path": _text(source.find(file_names(name)[0])),
+    }
+
+
+def _print_facts(facts: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("data set", "rows", "engines", "cycles", "conditions", "test engines", "mean RMSE"):
+        table.add_column(heading, justify="left" if heading == "data set" else "right", no_wrap=True)
+    for fact in facts:
+        cycles, score = fact["cycles"], fact["mean_predictor_rmse"]
+        table.add_row(
+            fact["name"],
+            f"{fact['rows']:,}",
+            str(fact["engines"]),
+            f"{cycles['min']}/{cycles['median']:g}/{cycles['max']}",
+            str(fact["conditions"] or "unknown"),
+            str(fact["test_engines"] or "none"),
+            "none" if score is None else f"{score:.1f}",
+        )
+    Console().print(table)
+    typer.echo("cycles: min/median/max of training engines; mean RMSE: predicting the mean capped test label")
+    for fact in facts:
+        typer.echo(f"{fact['name']}  {fact['sha256']}  {fact['path']}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal, else a line at each quarter; on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Quarters()
+        return
+    columns = (TextColumn("C-MAPSS"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Quarters:
+    """Prints a line each time another quarter of the bytes is here."""
+
+    def __init__(self) -> None:
+        self.printed = -1
+
+    def __call__(self, done: int, total: int | None) -> None:
+        quarter = 4 * done // total if total else 0
+        if quarter != self.printed:
+            self.printed = quarter
+            of = f" of {total / 1e6:.1f}" if total else ""
+            typer.echo(f"C-MAPSS: {done / 1e6:.1f}{of} MB", err=True)
+
+
+def _folders(checks: "list[Any]") -> str:
+    return ", ".join(dict.fromkeys(str(check.path.parent) for check in checks))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,97 @@
+"""How a study is watched: a live table on a terminal, a line for each event elsewhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from amnl_tune.search.ledger.models import RunStatus
+from amnl_tune.search.ledger.runs import FINISHED
+from amnl_tune.search.progress import Progress, RunView, WorkerView
+
+__all__ = ["Watch", "watching"]
+
+Watch = Callable[[Progress], None]
+
+
+@contextmanager
+def watching(console: Console, title: str) -> Iterator[Watch]:
+    """Yields what to call with each new look at the study."""
+    if not console.is_terminal:
+        yield _Lines(console, title)
+        return
+    bar = Bar(
+        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}")
+    )
+    task = bar.add_task(title, total=None, facts="")
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def show(now: Progress) -> None:
+            bar.update(task, completed=now.finished, total=now.total, facts=_facts(now))
+            live.update(Group(bar, _workers(now.workers)))
+
+        yield show
+
+
+class _Lines:
+    """One line for each run that ends."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.console, self.title = console, title
+        self.ended: set[int] | None = None
+
+    def __call__(self, now: Progress) -> None:
+        ended = {run.id: run for run in now.runs if run.status in FINISHED}
+        for number, run in ended.items():
+            if self.ended is not None and number not in self.ended:
+                self.console.print(
+                    f"{self.title}: {_ended(run)} [{_facts(now)}]", highlight=False, markup=False, soft_wrap=True
+                )
+        if self.ended is None:
+            self.console.print(f"{self.title}: {now.finished} of {now.total} done", highlight=False)
+        self.ended = set(ended)
+
+
+def _ended(run: RunView) -> str:
+    best = "" if run.best is None else f", best validation RMSE {run.best:.2f}"
+    reason = f" ({run.reason})" if run.reason else ""
+    return f"{run.label} {run.status} after {run.epochs_done} epochs{best}{reason}"
+
+
+def _facts(now: Progress) -> str:
+    parts = [f"{now.count(s)} {word}" for s, word in ((RunStatus.COMPLETE, "complete"), (RunStatus.PRUNED, "pruned"),
+                                                      (RunStatus.FAIL, "failed"))]  # fmt: skip
+    if now.best and now.best.best is not None:
+        parts.append(f"best {now.best.best:.2f} ({now.best.label})")
+    if now.seconds_left is not None and now.finished < now.total:
+        parts.append(f"about {_clock(now.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _workers(workers: tuple[WorkerView, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for name in ("worker", "works on", "epoch", "best", "host", "device"):
+        table.add_column(
+            name, justify="right" if name in {"epoch", "best"} else "left", style="dim" if name == "host" else ""
+        )
+    for worker in workers:
+        run = worker.run
+        table.add_row(
+            str(worker.pid),
+            f"{run.label} ({run.origin})" if run else "waiting",
+            f"{run.epochs_done}/{run.epochs}" if run else "",
+            f"{run.best:.2f}" if run and run.best is not None else "",
+            worker.host,
+            f"{worker.device} x{worker.threads}" if worker.device == "cpu" else worker.device,
+        )
+    return table
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,45 @@
+"""Options that several commands share, so that each is written once."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amnl_tune.settings import Settings
+
+if TYPE_CHECKING:
+    from amnl_tune.search.ledger.engine import Ledger
+
+__all__ = ["DataDir", "Device", "Home", "Json", "Storage", "Study", "StudyFile", "Tensorboard", "Threads", "existing_ledger",
+           "settings"]  # fmt: skip
+
+Storage = Annotated[
+    str | None,
+    typer.Option(help="URL of the shared storage: sqlite:///FILE or postgresql://...  [env: AMNL_TUNE_STORAGE]"),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Folder of database, artifacts, logs, data.  [env: AMNL_TUNE_HOME; else storage/local]"),
+]
+DataDir = Annotated[Path | None, typer.Option(help="Folder to look for data in first.  [env: AMNL_TUNE_DATA]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; else the study file's.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads a worker; else this machine's cores shared out.")]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="FILE", help="Study file (TOML).")]
+
+
+def settings(storage: str | None, home: Path | None, data_dir: Path | None = None) -> Settings:
+    """Where things are, of this invocation."""
+    return Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir)
+
+
+def existing_ledger(places: Settings) -> "Ledger":
+    """The ledger of a storage that must be there already. Raises StorageError."""
+    from amnl_tune.search.ledger.engine import Ledger
+    from amnl_tune.search.ledger.schema import require_schema
+
+    require_schema(places.storage)
+    return Ledger(places.storage)

@@ -1,0 +1,148 @@
+"""The steps of `run` and `promote`: launch workers, watch, promote, score."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from amnl_tune.cli.display import watching
+from amnl_tune.errors import DataNotFoundError, StudyError
+from amnl_tune.launch.local import LocalWorkers
+from amnl_tune.rul import archive
+from amnl_tune.rul.cmapss import CHECKSUMS
+from amnl_tune.rul.simulator import SIMULATED
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.host import threads_for
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.runs import open_runs, trials_left
+from amnl_tune.search.ledger.studies import Prior
+from amnl_tune.search.progress import progress
+from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.search.scoring import looks_at_test, score_promotion
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.worker import budget_of
+from amnl_tune.settings import Settings
+
+__all__ = ["Session", "on_available_data"]
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Session:
+    """One invocation's places and wishes.
+
+    Attributes:
+        workers: processes to start. threads: of each; None: the cores shared out.
+        device: of the workers. tensorboard: whether they write scalars.
+    """
+
+    console: Console
+    places: Settings
+    ledger: Ledger
+    workers: int
+    threads: int | None
+    device: str
+    tensorboard: bool
+
+    @property
+    def source(self) -> FleetSource:
+        """Where data are found."""
+        return FleetSource(self.places.data_dirs)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Where files of runs go."""
+        return Artifacts(self.places.home)
+
+    def search(self, spec: StudySpec, prior: Prior) -> None:
+        """Runs workers until the search's budget is spent and every trial has ended.
+
+        Raises:
+            StudyError: the workers left before that.
+        """
+        budget = budget_of(spec, prior)
+        if trials_left(self.ledger, spec.name, budget) or open_runs(self.ledger, spec.name):
+            self._work(spec.name, "search", min(self.workers, spec.budget.trials), total=spec.budget.trials)
+
+    def promote(self, spec: StudySpec, number: int, *, force: bool = False) -> None:
+        """Runs a promotion's runs to their end, then scores the test engines, once.
+
+        Raises:
+            StudyError: it is scored already and `force` is not set; the workers left before the end.
+        """
+        runs = progress(self.ledger, spec.name, promotion=number)
+        if runs.finished < len(runs.runs):
+            self._work(spec.name, "promotion", min(self.workers, len(runs.runs)), promotion=number)
+        score_promotion(self.ledger, spec, self.source, self.artifacts, number=number, force=force)
+
+    def is_scored(self, study: str, number: int) -> bool:
+        """Whether the study's newest promotion is `number` and has its score."""
+        promotion = latest_promotion(self.ledger, study)
+        return promotion is not None and promotion.number == number and looks_at_test(self.ledger, promotion.id) > 0
+
+    def _work(self, study: str, title: str, count: int, *, promotion: int = 0, total: int | None = None) -> None:
+        environment = dict(os.environ) | {
+            "AMNL_TUNE_STORAGE": self.places.storage,
+            "AMNL_TUNE_HOME": str(self.places.home),
+            "AMNL_TUNE_DATA": str(self.places.data_dirs[0]),
+        }
+        options = ("--device", self.device, *(() if self.tensorboard else ("--no-tensorboard",)))
+        workers = LocalWorkers(
+            study=study,
+            count=count,
+            threads=self.threads or threads_for(count),
+            environment=environment,
+            logs=self.artifacts.log(study, "worker").parent,
+            options=options,
+        )
+        with watching(self.console, title) as watch, workers:
+            watch(progress(self.ledger, study, promotion=promotion, total=total))
+            while workers.poll():
+                time.sleep(POLL_SECONDS)
+                watch(progress(self.ledger, study, promotion=promotion, total=total))
+            watch(progress(self.ledger, study, promotion=promotion, total=total))
+        left = open_runs(self.ledger, study)
+        if left:
+            raise StudyError(
+                f"Workers stay until every run has ended, but they were asked to leave with {left} runs of study {study!r} "
+                "open; run the same command again to go on"
+            )
+
+
+def on_available_data(spec: StudySpec, source: FleetSource, console: Console) -> StudySpec:
+    """The study on its data set; on its simulated fallback, loudly, where the data can neither be found nor downloaded.
+
+    Raises:
+        DataNotFoundError: neither, and the file names no fallback.
+    """
+    missing = source.missing(spec.data.dataset)
+    if not missing:
+        return spec
+    try:
+        if not set(missing) <= set(CHECKSUMS):
+            source.training(spec.data.dataset)  # raises what is wrong with the name or the folders
+        console.print(f"{spec.data.dataset} is not on this machine: downloading NASA's archive ...", highlight=False)
+        archive.fetch(source.directories[-1])
+        return spec
+    except DataNotFoundError as error:
+        if spec.data.fallback is None:
+            raise
+        return _fall_back(spec, spec.data.fallback, str(error), console)
+
+
+def _fall_back(spec: StudySpec, fallback: str, reason: str, console: Console) -> StudySpec:
+    assert fallback in SIMULATED
+    simulated = spec.with_dataset(fallback)
+    console.rule("[bold yellow]SIMULATED DATA")
+    console.print(
+        f"{spec.data.dataset} can neither be found nor downloaded, so this study runs on the simulated fleet {fallback} as "
+        f"study {simulated.name!r}. Its figures say nothing about real engines.\nReason: {reason}",
+        style="yellow",
+        highlight=False,
+        markup=False,
+    )
+    console.rule(style="yellow")
+    return simulated

@@ -1,0 +1,73 @@
+"""`amnl-tune promote`: full runs of the best trials, then one score on the test engines."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from amnl_tune.cli.options import (
+    DataDir,
+    Device,
+    Home,
+    Json,
+    Storage,
+    Study,
+    Tensorboard,
+    Threads,
+    existing_ledger,
+    settings,
+)
+
+__all__ = ["promote"]
+
+
+def promote(
+    study: Study,
+    top: Annotated[int | None, typer.Option(min=1, help="How many trials; else the study file's `top_k`.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed of a run; repeat it. Else the study file's.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Score the test engines again; every later result says so.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; else the study file's.")] = None,
+    storage: Storage = None,
+    home: Home = None,
+    data_dir: DataDir = None,
+    device: Device = None,
+    threads: Threads = None,
+    tensorboard: Tensorboard = True,
+    as_json: Json = False,
+) -> None:
+    """Train the best trials and the published defaults at full length, choose by the validation engines, score once.
+
+    The same command again continues where it stopped; a scored promotion is not scored again unless forced.
+    """
+    from rich.console import Console
+
+    from amnl_tune.cli.pipeline import Session
+    from amnl_tune.cli.quiet import quiet_libraries
+    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.results.summary import summarize
+    from amnl_tune.search.ledger.studies import find_study
+    from amnl_tune.search.promotion import open_promotion
+    from amnl_tune.search.spec import StudySpec
+
+    quiet_libraries()
+    console = Console(stderr=as_json)
+    places = settings(storage, home, data_dir)
+    ledger = existing_ledger(places)
+    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    session = Session(
+        console=console,
+        places=places,
+        ledger=ledger,
+        workers=workers or spec.hardware.workers,
+        threads=threads or spec.hardware.threads_per_worker,
+        device=device or spec.hardware.device,
+        tensorboard=tensorboard,
+    )
+    session.promote(spec, open_promotion(ledger, spec, top_k=top, seeds=seed), force=force)
+    facts = summarize(ledger, study)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        print_summary(console, facts)

@@ -1,0 +1,133 @@
+"""`amnl-tune run`: the whole line, from a study file to an exported model."""
+
+import json
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, StudyFile, Tensorboard, Threads, settings
+
+if TYPE_CHECKING:
+    from amnl_tune.cli.pipeline import Session
+    from amnl_tune.search.opening import OpenedStudy
+    from amnl_tune.search.spec import StudySpec
+
+__all__ = ["run"]
+
+
+def run(
+    file: StudyFile,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; else the study file's.")] = None,
+    storage: Storage = None,
+    home: Home = None,
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the export; else exports/STUDY.")] = None,
+    device: Device = None,
+    threads: Threads = None,
+    tensorboard: Tensorboard = True,
+    as_json: Json = False,
+) -> None:
+    """Run a study from its file to its end: LR range test, trials, promotion, one score on the test engines, export.
+
+    The same command again continues where it stopped; a finished study shows its result. Two at once share the work.
+    """
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    from rich.console import Console
+
+    from amnl_tune.cli.pipeline import Session, on_available_data
+    from amnl_tune.cli.quiet import quiet_libraries
+    from amnl_tune.rul.sources import FleetSource
+    from amnl_tune.search.ledger.engine import Ledger
+    from amnl_tune.search.spec import load_study_spec
+
+    quiet_libraries()
+    spec = load_study_spec(file)
+    console = Console(stderr=as_json)
+    places = settings(storage, home, data_dir)
+    spec = on_available_data(spec, FleetSource(places.data_dirs), console)
+    session = Session(
+        console=console,
+        places=places,
+        ledger=Ledger(places.storage),
+        workers=workers or spec.hardware.workers,
+        threads=threads or spec.hardware.threads_per_worker,
+        device=device or spec.hardware.device,
+        tensorboard=tensorboard,
+    )
+    _run(session, spec, out or Path("exports") / spec.name, as_json=as_json)
+
+
+def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:
+    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.results.summary import summarize
+    from amnl_tune.search.opening import open_study
+    from amnl_tune.search.promotion import open_promotion
+
+    _say(session, f"{spec.name}: {spec.question}")
+    opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
+    _announce(session, opened)
+    session.search(spec, opened.prior)
+    made: dict[str, str] = {}
+    if spec.promotion.enabled:
+        number = open_promotion(session.ledger, spec)
+        if session.is_scored(spec.name, number):
+            _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
+        else:
+            session.promote(spec, number)
+        made = _ship(session, spec, out)
+    facts = summarize(session.ledger, spec.name) | made
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    print_summary(session.console, facts)
+    _point_on(session, spec, made)
+
+
+def _announce(session: "Session", opened: "OpenedStudy") -> None:
+    test, prior = opened.range_test, opened.prior
+    _say(
+        session,
+        f"Study {opened.spec.name!r} {opened.opening}: {opened.spec.budget.trials} trials of {opened.spec.trial.epochs} epochs",
+    )
+    if test and prior.interval and prior.suggested is not None:
+        known = " (known from before)" if test.cached else f" in {test.seconds:.1f} s"
+        _say(
+            session,
+            f"LR range test{known}: {prior.suggested:.3g}; searching {prior.interval[0]:.3g} to {prior.interval[1]:.3g}",
+        )
+
+
+def _ship(session: "Session", spec: "StudySpec", out: Path) -> dict[str, str]:
+    """Export and report; where they are."""
+    from amnl_tune.results.report import write_report
+    from amnl_tune.results.shipping import ship
+
+    report = session.places.home / "reports" / f"{spec.name}.html"
+    ship(session.ledger, spec, session.source, session.artifacts, out)
+    write_report(session.ledger, spec.name, report)
+    return {"export": str(out), "report": str(report)}
+
+
+def _point_on(session: "Session", spec: "StudySpec", made: dict[str, str]) -> None:
+    for name, place in made.items():
+        _say(session, f"{name.capitalize():<7} {place}")
+    test_file = session.source.find(f"test_{spec.data.dataset}.txt")
+    predict = f"amnl-tune predict {made['export']} {test_file}" if made else f"amnl-tune promote {spec.name}"
+    _say(session, "\nTry next:")
+    for command, meaning in (
+        ("amnl-tune dashboard", "browse the trials"),
+        (predict, "use the exported model" if made else "full runs of the best trials"),
+        ("amnl-tune run studies/fd001.toml", "the full network's search"),
+    ):
+        _say(session, f"  {command}    # {meaning}")
+
+
+def _say(session: "Session", text: str) -> None:
+    session.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,91 @@
+"""A study's facts as tables."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["print_summary"]
+
+
+def print_summary(console: Console, facts: dict[str, Any]) -> None:
+    """What `results.summary.summarize` found, for reading."""
+    trials = facts["trials"]
+    console.print(
+        f"[bold]{facts['study']}[/] on {facts['dataset']} (SHA-256 {facts['data_sha256'][:12]}): "
+        f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of {trials['budget']} trials, "
+        f"{facts['epochs']} epochs",
+        highlight=False,
+    )
+    if facts["dataset"].startswith("SIM"):
+        console.print("[bold yellow]Simulated data: these figures say nothing about real engines.[/]")
+    if facts["best_trials"]:
+        console.print(_best_trials(facts["best_trials"]))
+    _print_range_test(console, facts["lr_range_test"])
+    for failure in facts["failures"]:
+        console.print(f"Trial {failure['trial']} failed: {failure['reason']}", highlight=False, markup=False)
+    _print_promotion(console, facts)
+
+
+def _best_trials(trials: list[dict[str, Any]]) -> Table:
+    table = Table(title="Best trials", title_justify="left")
+    table.add_column("trial", justify="right")
+    table.add_column("validation RMSE\n(cycles)", justify="right")
+    table.add_column("from")
+    names = list(trials[0]["parameters"])
+    for name in names:
+        table.add_column(name, justify="right")
+    for trial in trials:
+        values = [_short(trial["parameters"][name]) for name in names]
+        table.add_row(str(trial["trial"]), f"{trial['validation_rmse']:.2f}", trial["origin"], *values)
+    return table
+
+
+def _print_range_test(console: Console, test: dict[str, Any] | None) -> None:
+    if test is None:
+        console.print("LR range test: off")
+        return
+    rules = ", ".join(f"{rule} {_short(rate)}" for rule, rate in test["suggested"].items())
+    prior = test["prior"]
+    searched = f"; searched {_short(prior[0])} to {_short(prior[1])}" if prior else ""
+    console.print(f"LR range test: {_short(test['used'])} by {test['rule']} ({rules}){searched}", highlight=False)
+
+
+def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
+    promotion = facts["promotion"]
+    if promotion is None or not promotion["scored"]:
+        state = (
+            "not promoted yet"
+            if promotion is None
+            else f"{promotion['finished']} of {promotion['runs']} promoted runs done"
+        )
+        console.print(f"{state}; run `amnl-tune promote {facts['study']}`")
+        return
+    table = Table(title=f"Promoted, and scored once on {promotion['test_engines']} test engines", title_justify="left")
+    for name in ("", "trial", "validation RMSE\n(cycles)", "test RMSE\n(cycles)", "NASA score"):
+        table.add_column(name, justify="left" if not name else "right")
+    winner, defaults, mean = promotion["winner"], promotion["published_defaults"], promotion["mean_predictor"]
+    table.add_row("[bold]promoted[/]", *_scores(winner))
+    if defaults and defaults["trial"] != winner["trial"]:
+        table.add_row("published defaults", *_scores(defaults))
+    table.add_row("mean predictor", "", "", f"{mean['test_rmse']:.2f}", f"{mean['nasa_score']:.0f}")
+    console.print(table)
+    if defaults and defaults["trial"] == winner["trial"]:
+        console.print("The published defaults are the best configuration found.")
+    if promotion["forced"]:
+        console.print(
+            f"[bold yellow]The test engines were scored {promotion['looks_at_test']} times: the later looks were forced.[/]"
+        )
+
+
+def _scores(score: dict[str, Any]) -> tuple[str, str, str, str]:
+    return (
+        str(score["trial"]),
+        f"{score['validation_rmse']:.2f}",
+        f"{score['test_rmse']:.2f}",
+        f"{score['nasa_score']:.0f}",
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else "none" if value is None else str(value)

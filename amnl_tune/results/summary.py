@@ -1,0 +1,98 @@
+"""A study's facts as one JSON-serialisable document: what `study show`, `run --json` and the end of a run tell."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.models import RunRow, RunStatus
+from amnl_tune.search.ledger.runs import trials_left
+from amnl_tune.search.ledger.studies import find_study, prior_of
+from amnl_tune.search.progress import progress
+from amnl_tune.search.promotion import best_trials, latest_promotion
+from amnl_tune.search.range_test import find_range_test
+from amnl_tune.search.scoring import CandidateScore, latest_scores, looks_at_test
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.worker import budget_of
+from amnl_tune.training.config import RunConfig
+
+__all__ = ["summarize"]
+
+BEST = 5
+
+
+def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
+    """Everything that the terminal shows of a study.
+
+    Raises:
+        StudyError: unknown study.
+    """
+    row = find_study(ledger, study)
+    spec = StudySpec.from_json(row.spec)
+    prior = prior_of(row)
+    now = progress(ledger, study, total=spec.budget.trials)
+    test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+    return {
+        "study": study,
+        "question": spec.question,
+        "dataset": row.dataset,
+        "data_sha256": row.data_sha256,
+        "fingerprint": row.fingerprint,
+        "trials": {str(status): now.count(status) for status in RunStatus} | {"budget": spec.budget.trials},
+        "epochs": now.epochs_done,
+        "search_finished": not trials_left(ledger, study, budget_of(spec, prior)) and now.finished == len(now.runs),
+        "best_trials": [_trial(run, spec) for run in best_trials(ledger, study)[:BEST]],
+        "failures": [{"trial": run.trial_number, "reason": run.reason} for run in _failed(ledger, study)],
+        "lr_range_test": {
+            "suggested": {str(rule): rate for rule, rate in test.suggested.items()},
+            "used": prior.suggested,
+            "rule": str(spec.lr_range_test.suggestion),
+            "prior": prior.interval,
+        }
+        if test
+        else None,
+        "promotion": _promotion(ledger, study),
+    }
+
+
+def _trial(run: RunRow, spec: StudySpec) -> dict[str, Any]:
+    config = RunConfig.model_validate_json(run.config or "{}").plain()
+    searched = {name: config[name] for name in spec.space.names}
+    return {"trial": run.trial_number, "origin": str(run.origin), "validation_rmse": run.value, "parameters": searched}
+
+
+def _failed(ledger: Ledger, study: str) -> list[RunRow]:
+    with ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study, RunRow.status == RunStatus.FAIL).order_by(RunRow.id)
+        return list(session.scalars(query))
+
+
+def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
+    promotion = latest_promotion(ledger, study)
+    scores = latest_scores(ledger, study)
+    if promotion is None:
+        return None
+    if scores is None:
+        now = progress(ledger, study, promotion=promotion.number)
+        return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False}
+    return {
+        "number": promotion.number,
+        "scored": True,
+        "looks_at_test": looks_at_test(ledger, promotion.id),
+        "forced": scores.forced,
+        "winner": _score(scores.winner),
+        "published_defaults": _score(scores.incumbent) if scores.incumbent else None,
+        "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
+        "test_engines": len(scores.true),
+    }
+
+
+def _score(score: CandidateScore) -> dict[str, Any]:
+    return {
+        "trial": score.trial_number,
+        "origin": score.origin,
+        "validation_rmse": score.validation_rmse,
+        "test_rmse": score.test_rmse,
+        "nasa_score": score.nasa_score,
+        "seeds": sorted(score.by_seed, key=int),
+    }

@@ -1,0 +1,165 @@
+"""From run-to-failure engines to rows that a run can gather windows from.
+
+The rows of all engines stay in one (N, 17) tensor; a window is the index of its last row. Nothing here has ever seen
+a test engine: `PreparedData` is all that search, pruning, early stopping and promotion get.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from amnl_tune.errors import ConfigurationError
+from amnl_tune.rul.cmapss import CONDITIONS
+from amnl_tune.rul.conditions import Scaling, fit_scaling
+from amnl_tune.rul.configuration import RUL_CAP, DataConfig
+from amnl_tune.rul.sources import TrainingFleet
+
+__all__ = ["EngineRows", "PreparedData", "engine_rows", "prepare"]
+
+SHORTEST_TRUNCATION = 20
+"""Validation engines are cut no earlier, in cycles: the shortest test engines of C-MAPSS have 19 to 31 rows."""
+
+
+@dataclass(frozen=True)
+class EngineRows:
+    """N rows, engine after engine.
+
+    Attributes:
+        features: (N, 17) float32, normalised.
+        first: (N,) int64, index of the first row of each row's engine.
+        rul: (N,) float32, capped label in cycles.
+        unit: (N,) int64, the engine's number in its file.
+    """
+
+    features: Tensor
+    first: Tensor
+    rul: Tensor
+    unit: Tensor
+
+    def windows(self, last: Tensor, window: int) -> Tensor:
+        """(M,) last rows -> (M, window, 17); an engine with fewer rows repeats its first one on the left."""
+        age = torch.arange(window - 1, -1, -1, device=last.device)
+        return self.features[torch.maximum(last[:, None] - age, self.first[last][:, None])]
+
+    def to(self, device: torch.device | str) -> "EngineRows":
+        """The same rows on another device."""
+        return EngineRows(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Training and validation engines of one data set, ready for `training.fit`.
+
+    Attributes:
+        dataset: its name.
+        sha256: of the file that it was read from.
+        rows: of all training engines, those held out for validation included.
+        scaling: fitted on the engines that are not held out.
+        training_units: (E,) int64 engine numbers to learn from.
+        validation_units: (V,) int64 engine numbers held out.
+        truncations: (V, K) int64 rows at which validation engines are cut, scored like test engines.
+    """
+
+    dataset: str
+    sha256: str
+    rows: EngineRows
+    scaling: Scaling
+    training_units: Tensor
+    validation_units: Tensor
+    truncations: Tensor
+
+    def training_windows(self, window: int, stride: int = 1) -> Tensor:
+        """Last rows (M,) of the windows to learn from: every `stride`-th cycle counted back from each engine's end.
+
+        Raises:
+            ConfigurationError: every training engine is shorter than the window.
+        """
+        last = self._windows_of(self.training_units, window, stride)
+        if len(last) == 0:
+            longest = max(int((self.rows.unit == unit).sum()) for unit in self.training_units)
+            raise ConfigurationError(
+                f"`window` must be at most the longest training engine, but got window={window} for engines of up to "
+                f"{longest} cycles; lower `window`"
+            )
+        return last
+
+    def validation_windows(self, share: float = 1.0) -> Tensor:
+        """Last rows of the truncated validation engines (of the first `share` of them, at least one engine)."""
+        return self.truncations[: max(1, round(share * len(self.truncations)))].reshape(-1)
+
+    def all_validation_windows(self, window: int) -> Tensor:
+        """Last rows of every full window of the validation engines; empty if all are shorter."""
+        return self._windows_of(self.validation_units, window, 1)
+
+    def _windows_of(self, units: Tensor, window: int, stride: int) -> Tensor:
+        row = torch.arange(len(self.rows.unit))
+        cycles = torch.bincount(self.rows.first, minlength=len(row))[self.rows.first]
+        from_end = self.rows.first + cycles - 1 - row
+        full = row - self.rows.first >= window - 1
+        return row[torch.isin(self.rows.unit, units) & full & (from_end % stride == 0)]
+
+
+def engine_rows(frame: pd.DataFrame, scaling: Scaling, rul_at_end: np.ndarray | None = None) -> EngineRows:
+    """Normalised rows with capped labels.
+
+    Args:
+        frame: C-MAPSS rows, engine after engine.
+        scaling: as fitted on training engines.
+        rul_at_end: (engines,) cycles left after each engine's last row; None: run to failure, 0.
+    """
+    unit = frame["unit"].to_numpy(np.int64)
+    starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+    lengths = np.diff(np.r_[starts, len(unit)])
+    first = np.repeat(starts, lengths)
+    remaining = np.zeros(len(starts)) if rul_at_end is None else rul_at_end
+    rul = np.repeat(starts + lengths - 1 + remaining, lengths) - np.arange(len(unit))
+    return EngineRows(
+        features=torch.from_numpy(scaling.transform(frame)),
+        first=torch.from_numpy(first),
+        rul=torch.from_numpy(np.minimum(rul, RUL_CAP).astype(np.float32)),
+        unit=torch.from_numpy(unit.copy()),
+    )
+
+
+def prepare(fleet: TrainingFleet, config: DataConfig) -> PreparedData:
+    """Splits by engine, fits the normalisation on the training engines, labels and truncates.
+
+    Raises:
+        ConfigurationError: too few engines to hold one out, or more conditions than settings.
+    """
+    units = fleet.frame["unit"].unique()
+    held_out = max(1, round(config.validation_fraction * len(units)))
+    if held_out >= len(units):
+        raise ConfigurationError(
+            f"`validation_fraction` must leave at least one training engine, but got {config.validation_fraction:g} of "
+            f"{len(units)} engines; lower `data.validation_fraction`"
+        )
+    random = np.random.default_rng(config.split_seed)
+    shuffled = random.permutation(units)
+    validation, training = shuffled[:held_out], np.sort(shuffled[held_out:])
+    scaling = fit_scaling(
+        fleet.frame[fleet.frame["unit"].isin(training)],
+        conditions=config.conditions or CONDITIONS.get(fleet.name, 1),
+        normalization=config.normalization,
+        seed=config.split_seed,
+    )
+    rows = engine_rows(fleet.frame, scaling)
+    truncations = [_truncations(rows, unit, config.validation_truncations, random) for unit in validation]
+    return PreparedData(
+        dataset=fleet.name,
+        sha256=fleet.sha256,
+        rows=rows,
+        scaling=scaling,
+        training_units=torch.from_numpy(training),
+        validation_units=torch.from_numpy(validation),
+        truncations=torch.from_numpy(np.stack(truncations)),
+    )
+
+
+def _truncations(rows: EngineRows, unit: int, count: int, random: np.random.Generator) -> np.ndarray:
+    own = np.flatnonzero(rows.unit.numpy() == unit)
+    earliest = min(SHORTEST_TRUNCATION, len(own)) - 1
+    return np.asarray(own[0] + random.integers(earliest, len(own), size=count))

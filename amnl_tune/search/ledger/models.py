@@ -1,0 +1,194 @@
+"""Our tables, beside Optuna's: what Optuna cannot hold.
+
+Trials' parameters, states and intermediate values are Optuna's; rows here refer to them by (study, trial number),
+without foreign keys into Optuna's tables. Times are seconds since 1970 (UTC) by the database's clock.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Enum, ForeignKey, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "Base",
+    "EpochRow",
+    "Origin",
+    "PromotionRow",
+    "RangeTestRow",
+    "RunRow",
+    "RunStatus",
+    "StudyRow",
+    "TestScoreRow",
+    "WorkerRow",
+]
+
+
+class RunStatus(StrEnum):
+    """Optuna's trial states, for trials and promoted runs alike."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAIL = "fail"
+
+
+class Origin(StrEnum):
+    """Where a run's parameters come from."""
+
+    PUBLISHED_DEFAULTS = "published defaults"
+    LR_RANGE_TEST = "LR range test"
+    SAMPLER = "sampler"
+
+
+def _as_text(words: type[StrEnum]) -> Enum:
+    """The words themselves in a text column: a new word needs no ALTER TYPE."""
+    return Enum(words, native_enum=False, length=32, values_callable=lambda kind: [str(word) for word in kind])
+
+
+class Base(DeclarativeBase):
+    """Of every table that our migrations own."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {RunStatus: _as_text(RunStatus), Origin: _as_text(Origin)}
+
+
+class StudyRow(Base):
+    """A frozen study file and what was settled before the first trial.
+
+    `prior_low`, `prior_high` bound the learning rate after the LR range test; null: the file's own bounds.
+    """
+
+    __tablename__ = "amnl_studies"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    spec: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str]
+    dataset: Mapped[str]
+    data_sha256: Mapped[str]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    prepared_at: Mapped[float | None]
+    range_test_key: Mapped[str | None]
+    suggested_lr: Mapped[float | None]
+    prior_low: Mapped[float | None]
+    prior_high: Mapped[float | None]
+
+
+class RunRow(Base):
+    """One leased piece of training: a trial (promotion 0) or a run of that number's promotion.
+
+    `slot` counts a study's trials, or a promotion's runs, from 0: the budget is exact because slots are unique.
+    `owner`, `fence` and `expires_at` are the lease; `fence` rises with each claim, so that a worker that lost its
+    lease cannot write. `failures` counts claims that ended without a release.
+    """
+
+    __tablename__ = "amnl_runs"
+    __table_args__ = (UniqueConstraint("study", "promotion", "slot"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study: Mapped[str] = mapped_column(ForeignKey("amnl_studies.name"), index=True)
+    promotion: Mapped[int] = mapped_column(default=0)
+    slot: Mapped[int]
+    origin: Mapped[Origin]
+    trial_number: Mapped[int | None]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    config: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[RunStatus] = mapped_column(index=True)
+    owner: Mapped[str | None]
+    fence: Mapped[int] = mapped_column(default=0)
+    expires_at: Mapped[float | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    epochs: Mapped[int]
+    epochs_done: Mapped[int] = mapped_column(default=0)
+    value: Mapped[float | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+    @property
+    def is_trial(self) -> bool:
+        """A trial of the search, not a promoted run."""
+        return self.promotion == 0
+
+
+class EpochRow(Base):
+    """The raw learning curve: Optuna gets the running best."""
+
+    __tablename__ = "amnl_epochs"
+
+    run: Mapped[int] = mapped_column(ForeignKey("amnl_runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    train_rul_loss: Mapped[float | None]
+    train_health_loss: Mapped[float | None]
+    learning_rate: Mapped[float]
+    validation_rmse: Mapped[float | None]
+    best_validation_rmse: Mapped[float | None]
+    samples: Mapped[int]
+    seconds: Mapped[float]
+    recorded_at: Mapped[float]
+
+
+class WorkerRow(Base):
+    """A worker process. `process_started` tells a reused process number from the worker's own."""
+
+    __tablename__ = "amnl_workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    study: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    process_started: Mapped[float]
+    device: Mapped[str]
+    threads: Mapped[int]
+    version: Mapped[str]
+    started_at: Mapped[float]
+    seen_at: Mapped[float]
+    stopped_at: Mapped[float | None]
+
+
+class RangeTestRow(Base):
+    """A cached LR range test, by data, architecture, batch, optimiser and the test's own options."""
+
+    __tablename__ = "amnl_range_tests"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    data_sha256: Mapped[str]
+    config: Mapped[str] = mapped_column(Text)
+    options: Mapped[str] = mapped_column(Text)
+    curve: Mapped[str] = mapped_column(Text)
+    suggestions: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[float]
+    created_at: Mapped[float]
+
+
+class PromotionRow(Base):
+    """A planned set of full runs; equal plans (fingerprint) are one promotion."""
+
+    __tablename__ = "amnl_promotions"
+    __table_args__ = (UniqueConstraint("study", "number"), UniqueConstraint("study", "fingerprint"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study: Mapped[str] = mapped_column(ForeignKey("amnl_studies.name"), index=True)
+    number: Mapped[int]
+    fingerprint: Mapped[str]
+    created_at: Mapped[float]
+
+
+class TestScoreRow(Base):
+    """One look at the test engines. The first is the promotion's result; any further one was forced and says so."""
+
+    __test__ = False
+    __tablename__ = "amnl_test_scores"
+    __table_args__ = (UniqueConstraint("promotion_id", "look"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    promotion_id: Mapped[int] = mapped_column(ForeignKey("amnl_promotions.id"))
+    look: Mapped[int]
+    forced: Mapped[bool]
+    scored_by: Mapped[str]
+    scored_at: Mapped[float]
+    data_sha256: Mapped[str]
+    scores: Mapped[str] = mapped_column(Text)

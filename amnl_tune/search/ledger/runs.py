@@ -1,0 +1,235 @@
+"""Claims and leases: who trains what, exactly once, within the budget.
+
+A claim is a compare-and-swap under the lock on the study's row. Every later write of a worker carries its lease; a
+worker whose lease was taken over can change nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from amnl_tune.errors import StudyError
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, StudyRow
+
+__all__ = [
+    "Budget",
+    "Lease",
+    "LeaseLostError",
+    "claim",
+    "finish",
+    "open_runs",
+    "record_epoch",
+    "release",
+    "renew",
+    "settle",
+    "trials_left",
+]
+
+FINISHED = (RunStatus.COMPLETE, RunStatus.PRUNED, RunStatus.FAIL)
+
+
+class LeaseLostError(Exception):
+    """The run was taken over by another worker; stop it quietly."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write a run's rows, until `fence` has moved on."""
+
+    run: int
+    owner: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the search may spend, over all workers and restarts.
+
+    Attributes:
+        trials: slots.
+        trial_epochs: reserved for each unfinished trial.
+        epochs: over all trials; None: as many as the trials take.
+        wall_time: seconds from the first claim; None: any.
+        first_origins: of the first slots; the sampler's follow.
+        seed: training seed of every trial.
+    """
+
+    trials: int
+    trial_epochs: int
+    epochs: int | None
+    wall_time: float | None
+    first_origins: tuple[Origin, ...]
+    seed: int
+
+
+def claim(ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float) -> tuple[Lease, RunRow] | None:
+    """The next run to work on: one whose lease has run out, a waiting one, or a new trial while the budget lasts.
+
+    Args:
+        ledger: our tables.
+        study: its name.
+        owner: the worker's id.
+        budget: of the search.
+        ttl: seconds that the lease lasts unless renewed.
+
+    Returns:
+        None if there is nothing to claim now; others may still be at work (`open_runs`).
+    """
+    with ledger.write() as session:
+        row = session.get(StudyRow, study, with_for_update=True)
+        if row is None:
+            raise StudyError(f"A study must exist, but there is no {study!r} any more; see `amnl-tune study list`")
+        now = database_time(session)
+        run = _unowned(session, study, now)
+        if run is None:
+            run = _new_trial(session, row, budget, now)
+        if run is None:
+            return None
+        if run.owner is not None:
+            run.failures += 1
+            run.reason = (
+                f"{run.reason + '; ' if run.reason else ''}worker {run.owner} vanished after epoch {run.epochs_done}"
+            )
+        run.owner, run.fence, run.expires_at = owner, run.fence + 1, now + ttl
+        run.status = RunStatus.RUNNING
+        run.started_at = run.started_at or now
+        row.started_at = row.started_at or now
+        session.flush()
+        return Lease(run.id, owner, run.fence), run
+
+
+def _unowned(session: Session, study: str, now: float) -> RunRow | None:
+    return session.scalars(
+        select(RunRow)
+        .where(RunRow.study == study, RunRow.status.not_in(FINISHED))
+        .where(or_(RunRow.owner.is_(None), RunRow.expires_at < now))
+        .order_by(RunRow.promotion, RunRow.slot)
+        .limit(1)
+        .with_for_update()
+    ).first()
+
+
+def _new_trial(session: Session, study: StudyRow, budget: Budget, now: float) -> RunRow | None:
+    slots = _slots(session, study.name)
+    if slots >= budget.trials or _spent(session, study, budget, now):
+        return None
+    origin = budget.first_origins[slots] if slots < len(budget.first_origins) else Origin.SAMPLER
+    run = RunRow(
+        study=study.name,
+        promotion=0,
+        slot=slots,
+        origin=origin,
+        seed=budget.seed,
+        status=RunStatus.WAITING,
+        epochs=budget.trial_epochs,
+        epochs_done=0,
+        fence=0,
+        failures=0,
+    )
+    session.add(run)
+    return run
+
+
+def _spent(session: Session, study: StudyRow, budget: Budget, now: float) -> bool:
+    if budget.wall_time is not None and study.started_at is not None and now - study.started_at >= budget.wall_time:
+        return True
+    if budget.epochs is None:
+        return False
+    trials = session.execute(
+        select(RunRow.status, RunRow.epochs, RunRow.epochs_done).where(
+            RunRow.study == study.name, RunRow.promotion == 0
+        )
+    )
+    reserved = sum(done if status in FINISHED else whole for status, whole, done in trials)
+    return reserved + budget.trial_epochs > budget.epochs
+
+
+def trials_left(ledger: Ledger, study: str, budget: Budget) -> bool:
+    """Whether the budget admits another trial."""
+    with ledger.read() as session:
+        row = session.get_one(StudyRow, study)
+        return _slots(session, study) < budget.trials and not _spent(session, row, budget, database_time(session))
+
+
+def _slots(session: Session, study: str) -> int:
+    return session.scalar(select(func.count()).where(RunRow.study == study, RunRow.promotion == 0)) or 0
+
+
+def renew(ledger: Ledger, lease: Lease, *, ttl: float) -> None:
+    """Raises LeaseLostError if another worker has taken over."""
+    with ledger.write() as session:
+        _write(session, lease, expires_at=database_time(session) + ttl)
+
+
+def record_epoch(ledger: Ledger, lease: Lease, epoch: dict[str, Any], *, ttl: float) -> None:
+    """Keeps an epoch of the raw curve and renews the lease; an epoch trained again after a resumption is the same.
+
+    Args:
+        ledger: our tables.
+        lease: the run's.
+        epoch: values of EpochRow's columns but `run` and `recorded_at`.
+        ttl: as in `claim`.
+
+    Raises:
+        LeaseLostError: another worker has taken over; nothing is written.
+    """
+    with ledger.write() as session:
+        now = database_time(session)
+        _write(session, lease, expires_at=now + ttl, epochs_done=epoch["number"])
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        session.execute(insert(EpochRow).values(run=lease.run, recorded_at=now, **epoch).on_conflict_do_nothing())
+
+
+def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
+    """Writes what is known of a run once its trial exists: trial_number, config. Raises LeaseLostError."""
+    with ledger.write() as session:
+        _write(session, lease, **values)
+
+
+def finish(
+    ledger: Ledger,
+    lease: Lease,
+    status: RunStatus,
+    *,
+    value: float | None = None,
+    reason: str | None = None,
+    result: dict[str, Any] | None = None,
+) -> None:
+    """Ends a run, once. Raises LeaseLostError if another worker has taken over."""
+    values: dict[str, Any] = {"status": status, "value": value, "owner": None, "expires_at": None}
+    if reason:
+        values["reason"] = reason
+    with ledger.write() as session:
+        now = database_time(session)
+        _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
+
+
+def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None:
+    """Lets another worker go on with the run at once; `failure` counts against its attempts. A lost lease is fine."""
+    values: dict[str, Any] = {"status": RunStatus.WAITING, "owner": None, "expires_at": None}
+    if failure:
+        values |= {"failures": RunRow.failures + 1, "reason": failure}
+    with ledger.write() as session:
+        session.execute(update(RunRow).where(*_held(lease)).values(**values))
+
+
+def open_runs(ledger: Ledger, study: str) -> int:
+    """Runs that are not finished: waiting or under way."""
+    with ledger.read() as session:
+        query = select(func.count()).where(RunRow.study == study, RunRow.status.not_in(FINISHED))
+        return session.scalar(query) or 0
+
+
+def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    return RunRow.id == lease.run, RunRow.owner == lease.owner, RunRow.fence == lease.fence
+
+
+def _write(session: Session, lease: Lease, **values: Any) -> None:
+    written = session.execute(update(RunRow).where(*_held(lease)).values(**values))
+    if written.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLostError(f"run {lease.run} is no longer {lease.owner}'s")

@@ -1,0 +1,113 @@
+"""The one door for the schema: creates and upgrades Optuna's tables and ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import optuna
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine, text
+
+from amnl_tune.errors import StorageError
+from amnl_tune.files import locked
+from amnl_tune.search.ledger.engine import connect_options, parse_url, storage_failures
+
+__all__ = ["exclusive", "migrations", "require_schema", "upgrade"]
+
+VERSION_TABLE = "amnl_schema_version"
+ADVISORY_LOCK = 0x616D6E6C
+"""'amnl': one PostgreSQL session at a time upgrades."""
+
+
+def upgrade(storage: str) -> None:
+    """Brings both schemas to this version; safe against any number of processes doing so at once.
+
+    Raises:
+        StorageError: the database is out of reach, read-only, or newer than this version.
+    """
+    url = parse_url(storage)
+    with storage_failures(url), exclusive(url):
+        try:
+            optuna.storages.RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=connect_options(url))
+        except RuntimeError as error:  # Optuna's own: another schema version than its code
+            raise StorageError(f"The storage must have been made by Optuna 5, but: {error}") from error
+        engine = create_engine(url, **connect_options(url))
+        with engine.begin() as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            _refuse_newer(connection, url)
+            alembic.command.upgrade(config, "head")
+        engine.dispose()
+
+
+def require_schema(storage: str) -> None:
+    """Raises StorageError unless `upgrade` has been run by this version."""
+    url = parse_url(storage)
+    missing = f"The storage {url.render_as_string(hide_password=True)} must hold studies, but it holds none; "
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
+    with storage_failures(url):
+        engine = create_engine(url, **connect_options(url))
+        with engine.connect() as connection:
+            current = _current(connection)
+        engine.dispose()
+    if current is None:
+        raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
+    if current != _head():
+        raise StorageError(
+            f"The storage's schema must be {_head()}, but it is {current}; run `amnl-tune db upgrade`, with one version of "
+            "amnl-tune everywhere"
+        )
+
+
+def migrations() -> Path:
+    """Where the migrations are: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).parents[2]
+    inside = package / "_migrations"
+    return inside if inside.exists() else package.parent / "storage" / "migrations"
+
+
+def _config() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    return config
+
+
+def _head() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _current(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def _refuse_newer(connection: sa.Connection, url: URL) -> None:
+    current = _current(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise StorageError(
+            f"The storage {url.render_as_string(hide_password=True)} must not be newer than amnl-tune, but its schema "
+            f"{current} is unknown to this version; upgrade amnl-tune"
+        )
+
+
+@contextmanager
+def exclusive(url: URL) -> Iterator[None]:
+    """One process at a time makes tables or studies (optuna: 41 of 80 fail otherwise)."""
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        with locked(path.with_name(f"{path.name}.lock")):
+            yield
+        return
+    engine = create_engine(url, **connect_options(url))
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("select pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+            yield
+            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+    finally:
+        engine.dispose()

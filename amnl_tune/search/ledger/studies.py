@@ -1,0 +1,121 @@
+"""Study rows: freezing a study file, extending its budget, settling its learning-rate prior."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from amnl_tune.errors import StudyError
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import RunRow, StudyRow
+from amnl_tune.search.spec import StudySpec
+
+__all__ = ["Opening", "Prior", "find_study", "freeze", "prior_of", "settle_prior", "study_names"]
+
+
+class Opening(StrEnum):
+    """What `freeze` found."""
+
+    CREATED = "created"
+    CONTINUED = "continued"
+    EXTENDED = "extended"
+
+
+def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str) -> Opening:
+    """Enters a new study, or checks that a known one is still the same question on the same data.
+
+    Only the budget, the promotion, the hardware and the wording of the question may change; `budget.trials` only up.
+
+    Raises:
+        StudyError: the file or the data differ from those of the existing trials.
+    """
+    with ledger.write() as session:
+        row = session.get(StudyRow, spec.name, with_for_update=True)
+        if row is None:
+            session.add(
+                StudyRow(
+                    name=spec.name,
+                    spec=spec.to_json(),
+                    fingerprint=spec.fingerprint(),
+                    dataset=spec.data.dataset,
+                    data_sha256=data_sha256,
+                    created_at=database_time(session),
+                )
+            )
+            return Opening.CREATED
+        before = StudySpec.from_json(row.spec)
+        _require_same(session, row, before, spec, data_sha256)
+        row.spec = spec.to_json()
+        return Opening.EXTENDED if spec.budget.trials > before.budget.trials else Opening.CONTINUED
+
+
+def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: StudySpec, data_sha256: str) -> None:
+    slots = session.scalar(select(func.count()).where(RunRow.study == row.name, RunRow.promotion == 0)) or 0
+    if row.fingerprint != spec.fingerprint():
+        changes = "; ".join(spec.changed_keys(before.frozen_content()))
+        raise StudyError(
+            f"A study file with trials is frozen, but study {row.name!r} (fingerprint {row.fingerprint[:12]}, "
+            f"{slots} trials) differs from the file (fingerprint {spec.fingerprint()[:12]}): {changes}; "
+            "undo the change, or give the file another `name`"
+        )
+    if row.data_sha256 != data_sha256:
+        raise StudyError(
+            f"A study must stay on its data, but study {row.name!r} was made on {row.dataset} with SHA-256 "
+            f"{row.data_sha256[:12]} and the file found now has {data_sha256[:12]}; restore the data, or give the study "
+            "another `name`"
+        )
+    if spec.budget.trials < min(before.budget.trials, slots):
+        raise StudyError(
+            f"`budget.trials` can only be raised, but got {spec.budget.trials} for study {row.name!r} with {slots} trials; "
+            f"set it to {slots} or more"
+        )
+
+
+def find_study(ledger: Ledger, name: str) -> StudyRow:
+    """Raises StudyError, naming what there is, if the study is unknown."""
+    with ledger.read() as session:
+        row = session.get(StudyRow, name)
+    if row is None:
+        known = ", ".join(study_names(ledger)) or "none"
+        raise StudyError(
+            f"A study must exist, but there is no {name!r} in {ledger.url.render_as_string(hide_password=True)} "
+            f"(studies there: {known}); run `amnl-tune run FILE`, or set --storage"
+        )
+    return row
+
+
+def study_names(ledger: Ledger) -> list[str]:
+    """All studies, oldest first."""
+    with ledger.read() as session:
+        return list(session.scalars(select(StudyRow.name).order_by(StudyRow.created_at)))
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The learning rate that the range test suggests, and the interval to search around it; None: the file's own."""
+
+    suggested: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def prior_of(row: StudyRow) -> Prior:
+    """What `settle_prior` entered."""
+    interval = (row.prior_low, row.prior_high) if row.prior_low is not None and row.prior_high is not None else None
+    return Prior(row.suggested_lr, interval)
+
+
+def settle_prior(ledger: Ledger, study: str, prior: Prior, range_test_key: str | None) -> None:
+    """Enters the prior; whoever comes first decides, so that all workers sample from one space."""
+    with ledger.write() as session:
+        session.execute(
+            update(StudyRow)
+            .where(StudyRow.name == study, StudyRow.prepared_at.is_(None))
+            .values(
+                prepared_at=database_time(session),
+                suggested_lr=prior.suggested,
+                prior_low=prior.interval[0] if prior.interval else None,
+                prior_high=prior.interval[1] if prior.interval else None,
+                range_test_key=range_test_key,
+            )
+        )

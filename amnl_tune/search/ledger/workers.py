@@ -1,0 +1,81 @@
+"""The workers' own rows: who is there, and which of this host's have died without a word."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from amnl_tune import __version__
+from amnl_tune.search.host import host_name, is_alive, process_started
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
+
+__all__ = ["WorkerIdentity", "bury_dead", "live_workers_here", "seen", "sign_in", "sign_out"]
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """A worker process; `id` is new for every process."""
+
+    id: str
+    study: str
+    pid: int
+    device: str
+    threads: int
+
+
+def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
+    """Enters a worker that has just started."""
+    with ledger.write() as session:
+        now = database_time(session)
+        session.add(
+            WorkerRow(
+                id=worker.id,
+                study=worker.study,
+                host=host_name(),
+                pid=worker.pid,
+                process_started=process_started(),
+                device=worker.device,
+                threads=worker.threads,
+                version=__version__,
+                started_at=now,
+                seen_at=now,
+            )
+        )
+
+
+def sign_out(ledger: Ledger, worker: WorkerIdentity) -> None:
+    """Enters that a worker has left in order."""
+    with ledger.write() as session:
+        session.execute(update(WorkerRow).where(WorkerRow.id == worker.id).values(stopped_at=database_time(session)))
+
+
+def seen(ledger: Ledger, worker: WorkerIdentity) -> None:
+    """A sign of life."""
+    with ledger.write() as session:
+        session.execute(update(WorkerRow).where(WorkerRow.id == worker.id).values(seen_at=database_time(session)))
+
+
+def live_workers_here(ledger: Ledger) -> int:
+    """Workers of any study whose process runs on this host."""
+    with ledger.read() as session:
+        rows = session.scalars(select(WorkerRow).where(WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)))
+        return sum(is_alive(row.pid, row.process_started) for row in rows)
+
+
+def bury_dead(ledger: Ledger, study: str) -> None:
+    """Lets the leases of this host's dead workers run out now, so that nobody waits for them."""
+    with ledger.read() as session:
+        rows = session.scalars(
+            select(WorkerRow).where(
+                WorkerRow.study == study, WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)
+            )
+        )
+        dead = [row.id for row in rows if not is_alive(row.pid, row.process_started)]
+    if not dead:
+        return
+    with ledger.write() as session:
+        now = database_time(session)
+        session.execute(update(WorkerRow).where(WorkerRow.id.in_(dead)).values(stopped_at=now))
+        session.execute(
+            update(RunRow).where(RunRow.owner.in_(dead), RunRow.status == RunStatus.RUNNING).values(expires_at=now - 1)
+        )

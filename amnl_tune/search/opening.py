@@ -1,0 +1,75 @@
+"""Opening a study: schema, data, freezing, LR range test, in one step that any number of processes may take at once."""
+
+from dataclasses import dataclass
+
+from amnl_tune.rul.cache import cached_prepare
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.schema import exclusive, upgrade
+from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior
+from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.trials import create_optuna_study, open_storage
+from amnl_tune.search.worker import resolve_device
+from amnl_tune.training.lr_range_test import RangeTestOptions
+
+__all__ = ["OpenedStudy", "open_study", "range_test"]
+
+
+@dataclass(frozen=True)
+class OpenedStudy:
+    """A study that workers can join.
+
+    Attributes:
+        spec: as frozen.
+        opening: new, known, or known with more trials.
+        prior: of the learning rate. range_test: None where the file switches it off.
+    """
+
+    spec: StudySpec
+    opening: Opening
+    prior: Prior
+    range_test: RangeTest | None
+
+
+def open_study(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, device: str
+) -> OpenedStudy:
+    """Creates or continues the study of `spec`.
+
+    Raises:
+        StudyError: the study exists with another file or on other data. DataError, StorageError, ConfigurationError.
+    """
+    upgrade(ledger.url.render_as_string(hide_password=False))
+    fleet = source.training(spec.data.dataset)
+    config = spec.run_config(spec.incumbent_parameters())
+    data = cached_prepare(fleet, config, artifacts.prepared)
+    data.training_windows(
+        config.window, config.stride
+    )  # a window longer than every engine is refused before anything is kept
+    with exclusive(ledger.url):
+        storage = open_storage(ledger)
+        opening = freeze(ledger, spec, fleet.sha256)
+        create_optuna_study(storage, spec, new=opening is Opening.CREATED)
+    row = find_study(ledger, spec.name)
+    if row.prepared_at is None:
+        test = range_test(ledger, spec, data, device=device) if spec.lr_range_test.enabled else None
+        prior = prior_from(test, spec) if test else Prior()
+        settle_prior(ledger, spec.name, prior, test.key if test else None)
+        row = find_study(ledger, spec.name)
+    made = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+    return OpenedStudy(spec, opening, prior_of(row), made)
+
+
+def range_test(ledger: Ledger, spec: StudySpec, data: PreparedData, *, device: str) -> RangeTest:
+    """The study's LR range test: on the incumbent's network, batch, loss and optimiser."""
+    options = spec.lr_range_test
+    return cached_range_test(
+        ledger,
+        spec.run_config(spec.incumbent_parameters()),
+        data,
+        RangeTestOptions(start_lr=options.start_lr, end_lr=options.end_lr, num_iter=options.num_iter),
+        device=resolve_device(device),
+    )

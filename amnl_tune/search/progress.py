@@ -1,0 +1,163 @@
+"""How a study stands, in one consistent look: for live displays and listings."""
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, WorkerRow
+from amnl_tune.search.ledger.runs import FINISHED
+
+__all__ = ["Progress", "RunView", "WorkerView", "progress"]
+
+SEEN_WITHIN = 180.0
+"""Seconds after which a worker that has neither renewed a lease nor left counts as gone."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run: number of its trial, status, epochs done of how many, best validation RMSE so far (cycles)."""
+
+    id: int
+    promotion: int
+    trial_number: int | None
+    origin: str
+    seed: int
+    status: RunStatus
+    epochs_done: int
+    epochs: int
+    best: float | None
+    reason: str | None
+
+    @property
+    def label(self) -> str:
+        """For a line of a display."""
+        if self.promotion:
+            return f"promotion of trial {self.trial_number}, seed {self.seed}"
+        return f"trial {self.trial_number}" if self.trial_number is not None else "new trial"
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """One live worker and the run it holds, if any."""
+
+    id: str
+    host: str
+    pid: int
+    device: str
+    threads: int
+    run: RunView | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A study, or the runs of one of its promotions.
+
+    Attributes:
+        runs: in order of their slots. total: slots in the end.
+        workers: alive now.
+        best: finished or running run with the lowest validation RMSE.
+        seconds_left: estimated from the epochs so far; None while there are none.
+    """
+
+    runs: tuple[RunView, ...]
+    total: int
+    workers: tuple[WorkerView, ...]
+    best: RunView | None
+    seconds_left: float | None
+
+    def count(self, status: RunStatus) -> int:
+        """Runs of a status."""
+        return sum(run.status is status for run in self.runs)
+
+    @property
+    def finished(self) -> int:
+        """Complete, pruned and failed ones."""
+        return sum(run.status in FINISHED for run in self.runs)
+
+    @property
+    def epochs_done(self) -> int:
+        """Over all runs."""
+        return sum(run.epochs_done for run in self.runs)
+
+
+def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | None = None) -> Progress:
+    """How the search (promotion 0) or a promotion stands.
+
+    Args:
+        ledger: our tables.
+        study: its name.
+        promotion: its number; 0 is the search.
+        total: trials in the budget; None: the runs there are.
+    """
+    with ledger.read() as session:
+        now = database_time(session)
+        rows = list(
+            session.scalars(
+                select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
+            )
+        )
+        best = _best_by_run(session, [row.id for row in rows])
+        seconds = session.scalar(
+            select(func.avg(EpochRow.seconds))
+            .join(RunRow, RunRow.id == EpochRow.run)
+            .where(RunRow.study == study, RunRow.promotion == promotion)
+        )
+        workers = list(
+            session.scalars(
+                select(WorkerRow)
+                .where(WorkerRow.study == study, WorkerRow.stopped_at.is_(None))
+                .order_by(WorkerRow.started_at)
+            )
+        )
+    views = {row.id: _view(row, best.get(row.id)) for row in rows}
+    held = {row.owner: views[row.id] for row in rows if row.owner and (row.expires_at or 0) > now}
+    alive = tuple(
+        WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id))
+        for w in workers
+        if w.id in held or now - w.seen_at < SEEN_WITHIN
+    )
+    runs = tuple(views.values())
+    total = max(len(runs), total or 0)
+    judged = [run for run in runs if run.best is not None and run.status is not RunStatus.FAIL]
+    return Progress(
+        runs=runs,
+        total=total,
+        workers=alive,
+        best=min(judged, key=lambda run: run.best or 0.0, default=None),
+        seconds_left=_seconds_left(runs, total, seconds, len(alive)),
+    )
+
+
+def _best_by_run(session: Session, runs: list[int]) -> dict[int, float | None]:
+    query = (
+        select(EpochRow.run, func.min(EpochRow.validation_rmse)).where(EpochRow.run.in_(runs)).group_by(EpochRow.run)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _view(row: RunRow, best: float | None) -> RunView:
+    return RunView(
+        id=row.id,
+        promotion=row.promotion,
+        trial_number=row.trial_number,
+        origin=str(row.origin),
+        seed=row.seed,
+        status=row.status,
+        epochs_done=row.epochs_done,
+        epochs=row.epochs,
+        best=best,
+        reason=row.reason,
+    )
+
+
+def _seconds_left(runs: tuple[RunView, ...], total: int, seconds: float | None, workers: int) -> float | None:
+    """Epochs to come, at the mean epoch so far: a trial to come takes as many as the finished ones did."""
+    if seconds is None:
+        return None
+    done = [run.epochs_done for run in runs if run.status in FINISHED]
+    typical = fmean(done) if done else max(run.epochs for run in runs)
+    under_way = sum(max(0.0, typical - run.epochs_done) for run in runs if run.status not in FINISHED)
+    return float(seconds) * (under_way + typical * (total - len(runs))) / max(1, workers)

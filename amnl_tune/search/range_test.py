@@ -1,0 +1,99 @@
+"""The LR range test inside a study: cached in the database, turned into a prior for the learning rate."""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import RangeTestRow
+from amnl_tune.search.ledger.studies import Prior
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.lr_range_test import RangeTestCurve, RangeTestOptions, lr_range_test
+from amnl_tune.training.suggestion import Suggestion, suggestions
+
+__all__ = ["RangeTest", "cached_range_test", "find_range_test", "prior_from"]
+
+WITHOUT_EFFECT = {
+    "learning_rate", "epochs", "horizon", "schedule", "warmup_fraction", "final_lr_fraction", "ema_decay", "patience",
+    "min_delta", "validation_subset", "validation_truncations",
+}  # fmt: skip
+"""Settings that a range test never reads; everything else is part of its cache key."""
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """One range test: its curve, what each rule suggests (None: the curve says nothing), how long it took."""
+
+    key: str
+    curve: RangeTestCurve
+    suggested: dict[Suggestion, float | None]
+    seconds: float
+    cached: bool
+
+
+def cached_range_test(
+    ledger: Ledger, config: RunConfig, data: PreparedData, options: RangeTestOptions, *, device: str = "cpu"
+) -> RangeTest:
+    """The range test of `config` on `data`, from the database where the same one has been made before."""
+    key = _key(config, data, options)
+    known = find_range_test(ledger, key)
+    if known:
+        return known
+    started = time.perf_counter()
+    curve = lr_range_test(config, data, options, device=device)
+    seconds = time.perf_counter() - started
+    with ledger.write() as session:
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        values = {
+            "key": key,
+            "dataset": data.dataset,
+            "data_sha256": data.sha256,
+            "config": config.model_dump_json(),
+            "options": json.dumps(asdict(options)),
+            "curve": json.dumps(asdict(curve)),
+            "suggestions": json.dumps(suggestions(curve.lr, curve.loss)),
+            "seconds": seconds,
+            "created_at": database_time(session),
+        }
+        session.execute(insert(RangeTestRow).values(**values).on_conflict_do_nothing())
+    made = find_range_test(ledger, key)
+    assert made is not None
+    return RangeTest(made.key, made.curve, made.suggested, made.seconds, cached=False)
+
+
+def find_range_test(ledger: Ledger, key: str) -> RangeTest | None:
+    """A range test made before."""
+    with ledger.read() as session:
+        row = session.get(RangeTestRow, key)
+    if row is None:
+        return None
+    curve = json.loads(row.curve)
+    suggested = {Suggestion(name): value for name, value in json.loads(row.suggestions).items()}
+    return RangeTest(key, RangeTestCurve(tuple(curve["lr"]), tuple(curve["loss"])), suggested, row.seconds, cached=True)
+
+
+def prior_from(test: RangeTest, spec: StudySpec) -> Prior:
+    """A wide log interval around the suggestion inside the file's bounds; the published rate stays inside too.
+
+    Never a hard narrowing (performance: LR range test): the interval is `spread` to either side.
+    """
+    suggested = test.suggested[Suggestion(spec.lr_range_test.suggestion)]
+    bounds = spec.learning_rate_bounds()
+    if suggested is None or bounds is None:
+        return Prior(suggested)
+    low, high = bounds
+    inside = min(max(suggested, low), high)
+    incumbent = spec.incumbent_parameters()["learning_rate"]
+    spread = spec.lr_range_test.spread
+    return Prior(inside, (min(max(low, inside / spread), incumbent), max(min(high, inside * spread), incumbent)))
+
+
+def _key(config: RunConfig, data: PreparedData, options: RangeTestOptions) -> str:
+    shaped_by = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
+    document = {"config": shaped_by, "data": data.sha256, "options": asdict(options)}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

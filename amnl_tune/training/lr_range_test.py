@@ -1,0 +1,146 @@
+"""The learning-rate range test (Smith 2015, arXiv:1506.01186) through torch-lr-finder, on the dual-task model."""
+
+import contextlib
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from amnl_tune.rul.configuration import Loss
+from amnl_tune.rul.loss import DualTaskLoss, LossTerms
+from amnl_tune.rul.network import Prediction
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.rng import own_rng
+from amnl_tune.training.state import RunState
+
+__all__ = ["RangeTestCurve", "RangeTestOptions", "lr_range_test"]
+
+
+@dataclass(frozen=True)
+class RangeTestOptions:
+    """torch-lr-finder's own words: rates rise exponentially from start_lr to end_lr in num_iter steps."""
+
+    start_lr: float = 1e-6
+    end_lr: float = 1.0
+    num_iter: int = 100
+    diverge_th: float = 5.0
+
+
+@dataclass(frozen=True)
+class RangeTestCurve:
+    """lr (n,) and loss (n,), n <= num_iter: the test stops once the loss has diverged.
+
+    The loss is the sum of the tasks' raw terms, each as a share of its first value.
+    """
+
+    lr: tuple[float, ...]
+    loss: tuple[float, ...]
+
+
+def lr_range_test(
+    config: RunConfig, data: PreparedData, options: RangeTestOptions, *, device: torch.device | str = "cpu"
+) -> RangeTestCurve:
+    """Trains a fresh network of `config` with rising rates and records its raw loss.
+
+    The gradients are the configured loss's; the recorded value comes from the raw terms, because the normalised
+    combinations are the constant 1. The caller's RNG is left alone, and so is every other model: the test has its own.
+
+    Raises:
+        ConfigurationError: as `fit`, for windows longer than every engine.
+    """
+    device = torch.device(device)
+    rows = data.rows.to(device)
+    last = data.training_windows(config.window, config.stride)
+    state = RunState.start(config, mean_rul=float(data.rows.rul[last].mean()), device=device)
+
+    def collate(part: list[Tensor]) -> tuple[Tensor, Tensor]:
+        chosen = torch.stack(part).to(device)
+        return rows.windows(chosen, config.window), rows.rul[chosen]
+
+    loader: DataLoader[Tensor] = DataLoader(
+        last,  # type: ignore[arg-type]  # a tensor of indices is a map-style dataset
+        batch_size=min(config.batch_size, len(last)),
+        shuffle=True,
+        drop_last=True,
+        collate_fn=collate,
+        generator=state.order,
+    )
+    criterion = _RawValued(state.loss, state.model.backbone())
+    with own_rng(state.rng, device):
+        history = _sweep(state, criterion, loader, options, device)
+    return RangeTestCurve(tuple(history["lr"]), tuple(history["loss"]))
+
+
+class _RawValued(nn.Module):
+    """A criterion over the pair (rul, health): value of the raw terms, gradient of the configured loss."""
+
+    def __init__(self, loss: DualTaskLoss, shared: list[nn.Parameter]) -> None:
+        super().__init__()
+        self.loss = loss
+        self.shared = shared
+        self.first: LossTerms | None = None
+
+    def forward(self, predicted: Prediction, rul: Tensor) -> Tensor:
+        terms: LossTerms = self.loss(predicted, rul, self.shared)
+        self.first = self.first or terms
+        raw = terms.rul / self.first.rul
+        if self.loss.config.loss is not Loss.RUL_ONLY:
+            raw = raw + terms.health / self.first.health
+        value = raw + (terms.total - terms.total.detach())
+        if not math.isfinite(float(value.detach())):
+            raise _NotFiniteError
+        return value
+
+
+class _NotFiniteError(ArithmeticError):
+    """Ends a sweep that torch-lr-finder itself would go on with."""
+
+
+def _sweep(
+    state: RunState,
+    criterion: nn.Module,
+    loader: "DataLoader[Tensor]",
+    options: RangeTestOptions,
+    device: torch.device,
+) -> dict[str, list[float]]:
+    with _quiet():
+        from torch_lr_finder import LRFinder  # noqa: PLC0415  (imports matplotlib.pyplot)
+
+        finder = LRFinder(state.model, _clipped(state), criterion, device=device)
+        with contextlib.suppress(_NotFiniteError):
+            finder.range_test(
+                loader,
+                start_lr=options.start_lr,
+                end_lr=options.end_lr,
+                num_iter=options.num_iter,
+                smooth_f=0,  # its smoothing lags behind by a decade of rates; `suggestion` smooths both ways
+                diverge_th=options.diverge_th,
+            )
+    history: dict[str, list[float]] = finder.history
+    length = len(history["loss"])
+    return {"lr": history["lr"][:length], "loss": history["loss"]}
+
+
+def _clipped(state: RunState) -> torch.optim.Optimizer:
+    """The run's optimiser, clipping as the run does."""
+    if state.config.clip:
+        state.optimizer.register_step_pre_hook(
+            lambda *_: void(torch.nn.utils.clip_grad_norm_(state.model.parameters(), state.config.clip, foreach=True))
+        )
+    return state.optimizer
+
+
+def void(_: object) -> None:
+    """A step hook must return nothing."""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch-lr-finder prints to stdout and draws a progress bar on stderr."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

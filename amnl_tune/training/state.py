@@ -1,0 +1,106 @@
+"""Everything one run is made of between two epochs, in one value."""
+
+import copy
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amnl_tune.rul.loss import DualTaskLoss
+from amnl_tune.rul.network import AMNL
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.ema import WeightEma
+from amnl_tune.training.rng import RngState, fresh_rng
+
+__all__ = ["RunState"]
+
+
+@dataclass
+class RunState:
+    """A run between two epochs.
+
+    Attributes:
+        config: what decides the run.
+        model, ema, loss, optimizer: as they are after `epoch` epochs; `ema` is None for `ema_decay = 0`.
+        rng: torch's RNG state (dropout), the run's own: the caller's is left alone.
+        order: generator that shuffles the training windows.
+        epoch: epochs done. step: optimiser steps done.
+        best_rmse, best_epoch, best_weights: the best validated epoch and the weights evaluated there.
+        stale: epochs since the validation RMSE fell more than `min_delta` below `reference`.
+        last: plain values of the last `EpochResult`.
+    """
+
+    config: RunConfig
+    model: AMNL
+    ema: WeightEma | None
+    loss: DualTaskLoss
+    optimizer: torch.optim.AdamW
+    rng: RngState
+    order: torch.Generator
+    epoch: int = 0
+    step: int = 0
+    best_rmse: float = float("inf")
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    reference: float = float("inf")
+    stale: int = 0
+    last: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, config: RunConfig, *, mean_rul: float, device: torch.device) -> "RunState":
+        """The state before the first epoch, decided by `config.seed` alone; the caller's RNG is left as it was.
+
+        Args:
+            config: of the run.
+            mean_rul: of the training labels, in cycles; the untrained network's answer.
+            device: where the run trains.
+        """
+        with fresh_rng(config.seed, device) as rng:
+            model = AMNL(config)
+            model.start_at(mean_rul)
+            model.to(device)
+        return cls(
+            config=config,
+            model=model,
+            ema=WeightEma(model, config.ema_decay) if config.ema_decay else None,
+            loss=DualTaskLoss(config).to(device),
+            optimizer=torch.optim.AdamW(
+                model.parameters(),
+                lr=config.learning_rate,
+                betas=(config.beta1, config.beta2),
+                weight_decay=config.weight_decay,
+                fused=True,
+            ),
+            rng=rng,
+            order=torch.Generator().manual_seed(random.Random(f"order {config.seed}").getrandbits(63)),
+        )
+
+    @property
+    def evaluated(self) -> AMNL:
+        """The network that is validated and exported: the EMA's, or the model itself."""
+        return self.ema.model if self.ema else self.model  # type: ignore[return-value]
+
+    def best_model(self) -> AMNL:
+        """A network of its own with the best epoch's weights, in evaluation mode."""
+        model = copy.deepcopy(self.evaluated)
+        model.load_state_dict(self.best_weights or self.evaluated.state_dict())
+        return model.eval()
+
+    def observe(self, validation_rmse: float) -> bool:
+        """Takes note of an epoch's validation RMSE; True if it is the best so far."""
+        if validation_rmse < self.reference - self.config.min_delta:
+            self.reference, self.stale = validation_rmse, 0
+        else:
+            self.stale += 1
+        if not validation_rmse < self.best_rmse:
+            return False
+        self.best_rmse, self.best_epoch = validation_rmse, self.epoch
+        self.best_weights = {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}
+        return True
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Early stopping's verdict."""
+        return self.config.patience is not None and self.stale >= self.config.patience

@@ -1,0 +1,14 @@
+"""Alembic's entry: runs on the connection that `amnl_tune.search.ledger.schema.upgrade` hands over."""
+
+from alembic import context
+
+from amnl_tune.search.ledger.models import Base
+from amnl_tune.search.ledger.schema import VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    include_name=lambda name, kind, _: kind != "table" or (name or "").startswith("amnl_"),
+)
+context.run_migrations()
