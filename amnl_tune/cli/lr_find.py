@@ -33,7 +33,7 @@ def lr_find(
     from amnl_tune.search.ledger.schema import upgrade
     from amnl_tune.search.opening import range_test
     from amnl_tune.search.range_test import prior_from
-    from amnl_tune.search.spec import load_study_spec
+    from amnl_tune.search.study_file import load_study_spec
 
     quiet_libraries()
     console = Console(stderr=as_json)

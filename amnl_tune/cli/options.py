@@ -11,8 +11,19 @@ from amnl_tune.settings import Settings
 if TYPE_CHECKING:
     from amnl_tune.search.ledger.engine import Ledger
 
-__all__ = ["DataDir", "Device", "Home", "Json", "Storage", "Study", "StudyFile", "Tensorboard", "Threads", "existing_ledger",
-           "settings"]  # fmt: skip
+__all__ = [
+    "DataDir",
+    "Device",
+    "Home",
+    "Json",
+    "Storage",
+    "Study",
+    "StudyFile",
+    "Tensorboard",
+    "Threads",
+    "existing_ledger",
+    "settings",
+]
 
 Storage = Annotated[
     str | None,

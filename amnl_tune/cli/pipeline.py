@@ -107,8 +107,8 @@ class Session:
         left = open_runs(self.ledger, study)
         if left:
             raise StudyError(
-                f"Workers stay until every run has ended, but they were asked to leave with {left} runs of study {study!r} "
-                "open; run the same command again to go on"
+                f"Workers stay until every run has ended, but they were asked to leave with {left} runs of study "
+                f"{study!r} open; run the same command again to go on"
             )
 
 
@@ -138,8 +138,8 @@ def _fall_back(spec: StudySpec, fallback: str, reason: str, console: Console) ->
     simulated = spec.with_dataset(fallback)
     console.rule("[bold yellow]SIMULATED DATA")
     console.print(
-        f"{spec.data.dataset} can neither be found nor downloaded, so this study runs on the simulated fleet {fallback} as "
-        f"study {simulated.name!r}. Its figures say nothing about real engines.\nReason: {reason}",
+        f"{spec.data.dataset} can neither be found nor downloaded, so this study runs on the simulated fleet "
+        f"{fallback} as study {simulated.name!r}. Its figures say nothing about real engines.\nReason: {reason}",
         style="yellow",
         highlight=False,
         markup=False,

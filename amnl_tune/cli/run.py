@@ -41,7 +41,7 @@ def run(
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.ledger.engine import Ledger
-    from amnl_tune.search.spec import load_study_spec
+    from amnl_tune.search.study_file import load_study_spec
 
     quiet_libraries()
     spec = load_study_spec(file)
@@ -87,17 +87,15 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
 
 
 def _announce(session: "Session", opened: "OpenedStudy") -> None:
-    test, prior = opened.range_test, opened.prior
+    spec, test, prior = opened.spec, opened.range_test, opened.prior
     _say(
         session,
-        f"Study {opened.spec.name!r} {opened.opening}: {opened.spec.budget.trials} trials of {opened.spec.trial.epochs} epochs",
+        f"Study {spec.name!r} {opened.opening}: {spec.budget.trials} trials of {spec.trial.epochs} epochs",
     )
     if test and prior.interval and prior.suggested is not None:
         known = " (known from before)" if test.cached else f" in {test.seconds:.1f} s"
-        _say(
-            session,
-            f"LR range test{known}: {prior.suggested:.3g}; searching {prior.interval[0]:.3g} to {prior.interval[1]:.3g}",
-        )
+        low, high = prior.interval
+        _say(session, f"LR range test{known}: {prior.suggested:.3g}; searching {low:.3g} to {high:.3g}")
 
 
 def _ship(session: "Session", spec: "StudySpec", out: Path) -> dict[str, str]:

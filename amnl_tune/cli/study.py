@@ -61,7 +61,7 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
 @app.command(epilog="Example: amnl-tune study check studies/fd001.toml")
 def check(file: StudyFile, as_json: Json = False) -> None:
     """Check a study file: every problem is listed at its key."""
-    from amnl_tune.search.spec import load_study_spec
+    from amnl_tune.search.study_file import load_study_spec
 
     spec = load_study_spec(file)
     incumbent = spec.run_config(spec.incumbent_parameters())
@@ -78,6 +78,6 @@ def check(file: StudyFile, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
     typer.echo(
-        f"{file} is fine: study {spec.name!r} on {spec.data.dataset}, {spec.budget.trials} trials of {spec.trial.epochs} "
-        f"epochs over {', '.join(spec.space.names)} (fingerprint {spec.fingerprint()[:12]})"
+        f"{file} is fine: study {spec.name!r} on {spec.data.dataset}, {spec.budget.trials} trials of "
+        f"{spec.trial.epochs} epochs over {', '.join(spec.space.names)} (fingerprint {spec.fingerprint()[:12]})"
     )

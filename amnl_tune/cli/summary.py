@@ -13,8 +13,8 @@ def print_summary(console: Console, facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     console.print(
         f"[bold]{facts['study']}[/] on {facts['dataset']} (SHA-256 {facts['data_sha256'][:12]}): "
-        f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of {trials['budget']} trials, "
-        f"{facts['epochs']} epochs",
+        f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of {trials['budget']} "
+        f"trials, {facts['epochs']} epochs",
         highlight=False,
     )
     if facts["dataset"].startswith("SIM"):
@@ -32,12 +32,10 @@ def _best_trials(trials: list[dict[str, Any]]) -> Table:
     table.add_column("trial", justify="right")
     table.add_column("validation RMSE\n(cycles)", justify="right")
     table.add_column("from")
-    names = list(trials[0]["parameters"])
-    for name in names:
-        table.add_column(name, justify="right")
+    table.add_column("parameters")
     for trial in trials:
-        values = [_short(trial["parameters"][name]) for name in names]
-        table.add_row(str(trial["trial"]), f"{trial['validation_rmse']:.2f}", trial["origin"], *values)
+        values = ", ".join(f"{name}\u00a0{_short(value)}" for name, value in trial["parameters"].items())
+        table.add_row(str(trial["trial"]), f"{trial['validation_rmse']:.2f}", trial["origin"], values)
     return table
 
 
@@ -74,7 +72,8 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
         console.print("The published defaults are the best configuration found.")
     if promotion["forced"]:
         console.print(
-            f"[bold yellow]The test engines were scored {promotion['looks_at_test']} times: the later looks were forced.[/]"
+            f"[bold yellow]The test engines were scored {promotion['looks_at_test']} times: "
+            "the later looks were forced.[/]"
         )
 
 

@@ -50,7 +50,8 @@ def worker(
     """
     parent = os.environ.get(WORKER_PARENT)
     leaving = Leaving(int(parent) if parent else None)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("amnl_tune").setLevel(logging.INFO)
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts

@@ -73,8 +73,8 @@ class LocalWorkers:
                 raise StorageError(_last_error(slot.log))
             if slot.restarts >= MAX_RESTARTS:
                 raise StudyError(
-                    f"A worker must not crash more than {MAX_RESTARTS} times, but one of study {self.study!r} did (exit "
-                    f"code {code}); see {slot.log}"
+                    f"A worker must not crash more than {MAX_RESTARTS} times, but one of study {self.study!r} did "
+                    f"(exit code {code}); see {slot.log}"
                 )
             slot.restarts += 1
             slot.process = self._start(slot)

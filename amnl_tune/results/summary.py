@@ -57,7 +57,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
 
 def _trial(run: RunRow, spec: StudySpec) -> dict[str, Any]:
     config = RunConfig.model_validate_json(run.config or "{}").plain()
-    searched = {name: config[name] for name in spec.space.names}
+    searched = {name: config[name] for name in spec.space.active(config)}
     return {"trial": run.trial_number, "origin": str(run.origin), "validation_rmse": run.value, "parameters": searched}
 
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from urllib.request import urlopen
 
 from amnl_tune.errors import DataError, DataNotFoundError
+from amnl_tune.files import locate, locked, write_content
 from amnl_tune.rul.cmapss import CHECKSUMS, content_of
 from amnl_tune.rul.download import LARGEST_ARCHIVE, Opener, Progress, SourceError, download, forget
-from amnl_tune.files import locate, locked, write_content
 
 __all__ = ["SOURCES", "FileCheck", "FileState", "fetch", "verify"]
 

@@ -26,8 +26,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.cmapss import COLUMNS, CONDITIONS, file_names
 from amnl_tune.files import write_content
+from amnl_tune.rul.cmapss import COLUMNS, CONDITIONS, file_names
 
 __all__ = ["SIMULATED", "SimulatedFleet", "simulate", "write_fleet"]
 

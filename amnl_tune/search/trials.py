@@ -88,7 +88,7 @@ def attach_trial(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow
             trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
         trial = Trial(study, trial_id)
         space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
-        return trial, space.ask(trial, spec.fixed)
+        return trial, space.ask(trial, spec.settled())
 
 
 def report(trial: Trial, value: float, step: int) -> None:

@@ -123,9 +123,12 @@ def _work_once(place: Workplace, own: WorkerIdentity) -> bool:
         time.sleep(IDLE_SECONDS)
         return True
     lease, run = claimed
+    what = "trial" if run.is_trial else f"promotion {run.promotion}"
+    logger.info("%s, slot %d (%s): from epoch %d", what, run.slot, run.origin, run.epochs_done + 1)
     try:
         with LeaseKeeper(place.ledger, lease, ttl=place.lease_ttl), storage_failures(place.ledger.url):
             carry_out(place, lease, run)
+        logger.info("%s, slot %d: done", what, run.slot)
     except LeaseLostError as error:
         logger.warning("%s; going on with the next one", error)
     except LeavingError:

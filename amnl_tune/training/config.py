@@ -85,7 +85,7 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             problems = "; ".join(
-                f"`{'.'.join(map(str, problem['loc'])) or 'configuration'}`: {problem['msg']}, but got {problem['input']!r}"
+                f"`{'.'.join(map(str, problem['loc']))}`: {problem['msg']}, but got {problem['input']!r}"
                 if problem["loc"]
                 else problem["msg"].removeprefix("Value error, ")
                 for problem in error.errors()

@@ -27,7 +27,7 @@ def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[Scal
         return
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (slow to import, and optional by a flag)
 
-    with SummaryWriter(str(directory), purge_step=first_epoch) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(directory), purge_step=first_epoch) as writer:
 
         def write(epoch: EpochResult) -> None:
             for tag, value in (
@@ -38,7 +38,7 @@ def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[Scal
                 ("learning_rate", epoch.learning_rate),
                 ("samples_per_second", epoch.samples / epoch.seconds),
             ):
-                writer.add_scalar(tag, value, epoch.number)  # type: ignore[no-untyped-call]
-            writer.flush()  # type: ignore[no-untyped-call]
+                writer.add_scalar(tag, value, epoch.number)
+            writer.flush()
 
         yield write

@@ -1,8 +1,8 @@
 """A learning rate from a range test's curve: pure functions of the recorded history.
 
-Notation: lr (n,) rising rates, loss (n,) raw losses, one a batch. torch-lr-finder computes a suggestion of its own inside
-`plot()` only. Losses are smoothed to both sides alike, so that the curve is not shifted towards higher rates. Non-finite
-losses end the curve; a curve without a fall suggests nothing.
+Notation: lr (n,) rising rates, loss (n,) raw losses, one a batch. torch-lr-finder computes a suggestion of its own
+inside `plot()` only. Losses are smoothed to both sides alike, so that the curve is not shifted towards higher rates.
+Non-finite losses end the curve; a curve without a fall suggests nothing.
 """
 
 from collections.abc import Sequence

@@ -22,8 +22,8 @@ from amnl_tune.training.fitting import fit
 
 folder, pause = Path(sys.argv[1]), float(sys.argv[2])
 torch.set_num_threads(1)
-config = RunConfig(dataset="SIM1", conv_channels=(8, 8), hidden_size=4, num_heads=2, fc_sizes=(16, 8), window=20, stride=8,
-                   batch_size=32, epochs=6, patience=None)
+config = RunConfig(dataset="SIM1", conv_channels=(8, 8), hidden_size=4, num_heads=2, fc_sizes=(16, 8), window=20,
+                   stride=8, batch_size=32, epochs=6, patience=None)
 data = prepare(TrainingFleet("SIM1", "0" * 64, simulate("SIM1", engines=10).train), config)
 resume = load_checkpoint(folder / "checkpoint.pt")
 for epoch in fit(config, data, resume=resume):

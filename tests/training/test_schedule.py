@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from amnl_tune.training.config import Schedule
@@ -20,7 +22,7 @@ def test_cosine_falls_from_the_warm_up_on() -> None:
     values = [factor(i / 100, Schedule.COSINE) for i in range(5, 101)]
     assert values[0] == pytest.approx(1.0)
     assert values[-1] == pytest.approx(0.01)
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in pairwise(values))
 
 
 def test_constant_only_warms_up() -> None:

@@ -59,8 +59,8 @@ def require_schema(storage: str) -> None:
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
     if current != _head():
         raise StorageError(
-            f"The storage's schema must be {_head()}, but it is {current}; run `amnl-tune db upgrade`, with one version of "
-            "amnl-tune everywhere"
+            f"The storage's schema must be {_head()}, but it is {current}; run `amnl-tune db upgrade`, with one "
+            "version of amnl-tune everywhere"
         )
 
 

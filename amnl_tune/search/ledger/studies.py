@@ -62,13 +62,13 @@ def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: Stud
     if row.data_sha256 != data_sha256:
         raise StudyError(
             f"A study must stay on its data, but study {row.name!r} was made on {row.dataset} with SHA-256 "
-            f"{row.data_sha256[:12]} and the file found now has {data_sha256[:12]}; restore the data, or give the study "
-            "another `name`"
+            f"{row.data_sha256[:12]} and the file found now has {data_sha256[:12]}; restore the data, or give "
+            "the study another `name`"
         )
     if spec.budget.trials < min(before.budget.trials, slots):
         raise StudyError(
-            f"`budget.trials` can only be raised, but got {spec.budget.trials} for study {row.name!r} with {slots} trials; "
-            f"set it to {slots} or more"
+            f"`budget.trials` can only be raised, but got {spec.budget.trials} for study {row.name!r} with {slots} "
+            f"trials; set it to {slots} or more"
         )
 
 
