@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from amnl_tune.rul.simulator import write_fleet
+
+torch.set_num_threads(1)  # tests run side by side: more threads than cores cost a factor, and results depend on them
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 # Read before the environment of each test is cleaned; absolute, since tests may change the working directory.
 _REAL_DATA = Path(os.environ["AMNL_TUNE_DATA"]).absolute() if os.environ.get("AMNL_TUNE_DATA") else None

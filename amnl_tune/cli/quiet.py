@@ -1,13 +1,10 @@
-"""Keeps the libraries' own log lines and warnings about experiments off the user's screen."""
-
-import warnings
+"""Keeps Optuna's own log lines off the user's screen."""
 
 __all__ = ["quiet_libraries"]
 
 
 def quiet_libraries() -> None:
-    """Optuna logs each trial and warns that grouped sampling is experimental; it is intended here."""
+    """Optuna logs each study and trial; the display and the worker's log tell the same."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -2,7 +2,8 @@
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import optuna
@@ -13,7 +14,7 @@ from optuna.samplers import BaseSampler
 from amnl_tune.search.problems import Problem, did_you_mean
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["build_pruner", "build_sampler", "option_problems"]
+__all__ = ["build_pruner", "build_sampler", "experiments_intended", "option_problems"]
 
 SAMPLERS: Mapping[str, type[BaseSampler]] = {
     kind.__name__: kind
@@ -114,6 +115,13 @@ def _refusals(table: str, build: Any) -> list[Problem]:
 
 
 def _quietly(kind: type[Part], options: Mapping[str, Any]) -> Part:
+    with experiments_intended():
+        return kind(**options)
+
+
+@contextmanager
+def experiments_intended() -> Iterator[None]:
+    """Grouped sampling and metric names are experimental in Optuna 5; we mean to use them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return kind(**options)
+        yield

@@ -5,11 +5,9 @@ its parameters and its curve (optuna: Traps, "stock retry drops the curve").
 """
 
 import hashlib
-import warnings
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -17,7 +15,7 @@ from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_failures
 from amnl_tune.search.ledger.models import Origin, RunRow
 from amnl_tune.search.ledger.studies import Prior
-from amnl_tune.search.optuna_parts import build_pruner, build_sampler
+from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.spec import StudySpec
 
 __all__ = ["SLOT", "attach_trial", "create_optuna_study", "first_origins", "open_storage", "report", "slot_seed"]
@@ -49,7 +47,8 @@ def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> N
             "amnl-tune did not make; give the file another `name`"
         )
     study = optuna.create_study(storage=storage, study_name=spec.name, direction="minimize", load_if_exists=True)
-    study.set_metric_names([spec.objective.metric])
+    with experiments_intended():
+        study.set_metric_names([spec.objective.metric])
     study.set_user_attr("question", spec.question)
     study.set_user_attr("dataset", spec.data.dataset)
 
@@ -70,8 +69,7 @@ def attach_trial(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow
     The slot is written in the same transaction that makes the trial, so a worker that dies in between leaves a trial
     that the next one finds.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with experiments_intended():
         study = optuna.load_study(
             study_name=spec.name,
             storage=storage,

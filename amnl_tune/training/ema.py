@@ -19,17 +19,17 @@ class WeightEma:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
+        self._averaged, self._counters = _tensors(self.model)
+        self._source, self._source_counters = _tensors(model)
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Moves towards `model`; `step` counts optimiser steps from 1."""
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        own: list[Tensor] = list(self.model.parameters())
-        other: list[Tensor] = list(model.parameters())
-        for mine, its in zip(self.model.buffers(), model.buffers(), strict=True):
-            if mine.is_floating_point():
-                own.append(mine)
-                other.append(its)
-            else:
-                mine.copy_(its)
-        torch._foreach_lerp_(own, other, weight)
+    def update(self, step: int) -> None:
+        """Moves towards the model that it was made from; `step` counts optimiser steps from 1."""
+        torch._foreach_lerp_(self._averaged, self._source, 1 - min(self.decay, (1 + step) / (10 + step)))
+        torch._foreach_copy_(self._counters, self._source_counters)
+
+
+def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """A model's float parameters and buffers, and its other buffers (batch norm's counters)."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return [t for t in tensors if t.is_floating_point()], [t for t in tensors if not t.is_floating_point()]

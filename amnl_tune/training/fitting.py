@@ -188,18 +188,17 @@ def _set_learning_rate(state: RunState, progress: float) -> None:
 def _step(state: RunState, rows: EngineRows, last: Tensor) -> LossTerms:
     """One optimiser step on the windows ending at `last` (B,), in `accumulation_steps` micro-batches."""
     config = state.config
-    shared = state.model.backbone()
     state.optimizer.zero_grad(set_to_none=True)
     rul, health = last.new_zeros((), dtype=torch.float32), last.new_zeros((), dtype=torch.float32)
     for part in last.tensor_split(min(config.accumulation_steps, len(last))):
         share = len(part) / len(last)
-        terms: LossTerms = state.loss(state.model(rows.windows(part, config.window)), rows.rul[part], shared)
+        terms: LossTerms = state.loss(state.model(rows.windows(part, config.window)), rows.rul[part], state.shared)
         (terms.total * share).backward()  # type: ignore[no-untyped-call]
         rul, health = rul + terms.rul * share, health + terms.health * share
     if config.clip:
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip, foreach=True)
+        torch.nn.utils.clip_grad_norm_(state.parameters, config.clip, foreach=True)
     state.optimizer.step()
     state.step += 1
     if state.ema:
-        state.ema.update(state.model, state.step)
+        state.ema.update(state.step)
     return LossTerms(terms.total.detach(), rul, health)

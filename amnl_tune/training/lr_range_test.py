@@ -70,7 +70,7 @@ def lr_range_test(
         collate_fn=collate,
         generator=state.order,
     )
-    criterion = _RawValued(state.loss, state.model.backbone())
+    criterion = _RawValued(state.loss, state.shared)
     with own_rng(state.rng, device):
         history = _sweep(state, criterion, loader, options, device)
     return RangeTestCurve(tuple(history["lr"]), tuple(history["loss"]))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from amnl_tune.rul.configuration import Loss
 from amnl_tune.rul.loss import DualTaskLoss
 from amnl_tune.rul.network import AMNL
 from amnl_tune.training.config import RunConfig
@@ -30,6 +31,7 @@ class RunState:
         best_rmse, best_epoch, best_weights: the best validated epoch and the weights evaluated there.
         stale: epochs since the validation RMSE fell more than `min_delta` below `reference`.
         last: plain values of the last `EpochResult`.
+        parameters: the model's. shared: those that both tasks share, where the loss looks at their gradients.
     """
 
     config: RunConfig
@@ -47,6 +49,10 @@ class RunState:
     reference: float = float("inf")
     stale: int = 0
     last: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.parameters = list(self.model.parameters())
+        self.shared = self.model.backbone() if self.config.loss in {Loss.GABA, Loss.GRACE} else []
 
     @classmethod
     def start(cls, config: RunConfig, *, mean_rul: float, device: torch.device) -> "RunState":

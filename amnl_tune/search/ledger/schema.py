@@ -32,7 +32,9 @@ def upgrade(storage: str) -> None:
     url = parse_url(storage)
     with storage_failures(url), exclusive(url):
         try:
-            made = optuna.storages.RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=connect_options(url))
+            made = optuna.storages.RDBStorage(
+                url.render_as_string(hide_password=False), engine_kwargs=connect_options(url)
+            )
             made.engine.dispose()
         except RuntimeError as error:  # Optuna's own: another schema version than its code
             raise StorageError(f"The storage must have been made by Optuna 5, but: {error}") from error
