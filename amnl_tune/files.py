@@ -1,8 +1,9 @@
 """Finding files in several folders, and putting files into place as a whole or not at all."""
 
 import os
+import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from filelock import FileLock
 
 from amnl_tune.errors import DataError, StorageError
 
-__all__ = ["locate", "locked", "write_content", "writing"]
+__all__ = ["locate", "locked", "replace_folder", "write_content", "writing"]
 
 
 def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
@@ -75,3 +76,26 @@ def write_content(path: Path, content: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Makes or replaces a folder as a whole: a reader finds the old files or the new ones.
+
+    Args:
+        folder: its place.
+        content: bytes by file name.
+
+    Raises:
+        StorageError: it cannot be written, or the disk is full; the old folder is still there.
+    """
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    with locked(folder.with_name(f".{folder.name}.lock")), writing(folder):
+        try:
+            for name, data in content.items():
+                write_content(temporary / name, data)
+            if folder.exists():
+                folder.rename(temporary / "replaced")
+            temporary.rename(folder)
+            shutil.rmtree(folder / "replaced", ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -62,7 +62,7 @@ def row(ledger: Ledger, lease: Lease) -> RunRow:
 
 
 def test_migrations_make_exactly_the_models_tables(ledger: Ledger) -> None:
-    tables = {name: table for name, table in Base.metadata.tables.items()}
+    tables = dict(Base.metadata.tables.items())
     found = inspect(ledger.engine)
     assert set(tables) == {name for name in found.get_table_names() if name.startswith("amnl_")} - {
         "amnl_schema_version"

@@ -271,7 +271,7 @@ def test_workers_join_only_prepared_studies_on_their_own_data(
     spec: StudySpec, open_tiny: OpenTiny, sqlite_ledger: Ledger, artifacts: Artifacts, tmp_path: Path
 ) -> None:
     url = sqlite_ledger.url.render_as_string(hide_password=False)
-    _, place = open_tiny(spec)
+    open_tiny(spec)
     other = tmp_path / "other"
     write_fleet("SIM1", other, seed=2, engines=10)
     with pytest.raises(StudyError, match="must train on the study's data"):
@@ -309,9 +309,7 @@ def test_a_real_worker_that_is_stopped_costs_nothing(
     wanted: signal.Signals, tiny_study: str, open_tiny: OpenTiny, tmp_path: Path, fleet_dir: Path
 ) -> None:
     """Killed, preempted or interrupted mid-trial: the next worker finishes the same four trials, bit for bit."""
-    spec = parse_study_spec(
-        tiny_study.replace("epochs = 3", "epochs = 9"), name="tiny"
-    )
+    spec = parse_study_spec(tiny_study.replace("epochs = 3", "epochs = 9"), name="tiny")
     _, place = open_tiny(spec)
     victim = start_worker(tmp_path, fleet_dir)
     wait_for_epochs(place.ledger, 13)

@@ -1,0 +1,97 @@
+"""The ledger as pandas frames: what figures and reports are drawn from."""
+
+import json
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import select
+
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
+from amnl_tune.search.range_test import RangeTest
+from amnl_tune.search.scoring import TestScores
+
+__all__ = ["epochs_frame", "history_frame", "range_test_frame", "test_frame", "trials_frame"]
+
+RUN_COLUMNS = ("slot", "trial", "origin", "seed", "status", "value", "epochs_done", "seconds", "reason")
+
+
+def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
+    """One row a run, by slot: RUN_COLUMNS, then one column for each setting in which the runs differ.
+
+    `value` is the validation RMSE in cycles (of a pruned trial, its best), `seconds` the wall time from the first claim
+    to the end.
+    """
+    with ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
+        runs = list(session.scalars(query))
+    rows = [
+        {
+            "slot": run.slot,
+            "trial": run.trial_number,
+            "origin": str(run.origin),
+            "seed": run.seed,
+            "status": str(run.status),
+            "value": run.value,
+            "epochs_done": run.epochs_done,
+            "seconds": run.finished_at - run.started_at if run.finished_at and run.started_at else None,
+            "reason": run.reason,
+        }
+        for run in runs
+    ]
+    frame = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
+    configs = pd.DataFrame([json.loads(run.config) if run.config else {} for run in runs])
+    differing = [name for name in configs if configs[name].map(json.dumps).nunique() > 1 and name != "seed"]
+    return pd.concat([frame, configs[differing]], axis=1)
+
+
+def epochs_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
+    """One row an epoch of every run: what it belongs to, its number, RMSE (cycles), raw losses, rate, seconds."""
+    with ledger.read() as session:
+        query = (
+            select(RunRow, EpochRow)
+            .join(EpochRow, EpochRow.run == RunRow.id)
+            .where(RunRow.study == study, RunRow.promotion == promotion)
+            .order_by(RunRow.slot, EpochRow.number)
+        )
+        rows = [
+            {
+                "trial": run.trial_number,
+                "origin": str(run.origin),
+                "seed": run.seed,
+                "status": str(run.status),
+                "number": epoch.number,
+                "validation_rmse": epoch.validation_rmse,
+                "best_validation_rmse": epoch.best_validation_rmse,
+                "train_rul_loss": epoch.train_rul_loss,
+                "train_health_loss": epoch.train_health_loss,
+                "learning_rate": epoch.learning_rate,
+                "seconds": epoch.seconds,
+            }
+            for run, epoch in session.execute(query)
+        ]
+    columns = ["trial", "origin", "seed", "status", "number", "validation_rmse", "best_validation_rmse",
+               "train_rul_loss", "train_health_loss", "learning_rate", "seconds"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def history_frame(trials: pd.DataFrame) -> pd.DataFrame:
+    """Trials with a value by number, with `epochs_spent` up to each and the running `best` of the complete ones."""
+    history = trials.dropna(subset=["trial", "value"]).sort_values("trial").reset_index(drop=True)
+    complete = history["value"].where(history["status"] == RunStatus.COMPLETE)
+    return history.assign(epochs_spent=history["epochs_done"].cumsum(), best=complete.cummin().ffill())
+
+
+def range_test_frame(test: RangeTest) -> pd.DataFrame:
+    """learning_rate and loss, one row an iteration."""
+    return pd.DataFrame({"learning_rate": test.curve.lr, "loss": test.curve.loss})
+
+
+def test_frame(scores: TestScores) -> pd.DataFrame:
+    """One row a test engine: unit, true and predicted RUL in cycles, error (predicted - true), most urgent last."""
+    frame = pd.DataFrame({"unit": scores.units, "true": scores.true, "predicted": scores.winner.predicted})
+    frame["error"] = frame["predicted"] - frame["true"]
+    return frame.sort_values("true", ascending=False, kind="stable").reset_index(drop=True).astype({"unit": np.int64})
+
+
+test_frame.__test__ = False  # type: ignore[attr-defined]  # no test: pytest must not collect it

@@ -1,0 +1,159 @@
+"""From trials to one score: what is promoted, what the test engines may decide, how often they are looked at."""
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from amnl_tune.errors import StudyError
+from amnl_tune.rul.cmapss import file_names
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.rul.sources import FleetSource, TrainingFleet
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TestScoreRow
+from amnl_tune.search.opening import OpenedStudy, open_study
+from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates
+from amnl_tune.search.runner import Workplace
+from amnl_tune.search.scoring import TestScores, latest_scores, looks_at_test, score_promotion
+from amnl_tune.search.spec import StudySpec, TrialTable
+from amnl_tune.search.worker import open_workplace, work
+from amnl_tune.training.config import RunConfig
+
+OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
+
+
+def searched(spec: StudySpec, open_tiny: OpenTiny) -> Workplace:
+    _, place = open_tiny(spec)
+    work(place, threads=1)
+    return place
+
+
+def promoted(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> tuple[Workplace, TestScores]:
+    place = searched(spec, open_tiny)
+    number = open_promotion(place.ledger, spec)
+    work(place, threads=1)
+    return place, score_promotion(place.ledger, spec, source, artifacts, number=number)
+
+
+def test_the_best_trials_and_the_published_defaults_are_promoted(spec: StudySpec, open_tiny: OpenTiny) -> None:
+    place = searched(spec, open_tiny)
+    ranked = best_trials(place.ledger, spec.name)
+    assert [run.value for run in ranked] == sorted(run.value for run in ranked if run.value is not None)
+    number = open_promotion(place.ledger, spec, top_k=2, seeds=[42, 123])
+    assert open_promotion(place.ledger, spec, top_k=2, seeds=[42, 123]) == number
+    candidates = promoted_candidates(place.ledger, spec.name, number)
+    trials = {candidate.trial_number for candidate in candidates}
+    assert trials == {ranked[0].trial_number, ranked[1].trial_number, 0}
+    assert all([run.seed for run in candidate.runs] == [42, 123] for candidate in candidates)
+    configs = [RunConfig.model_validate_json(run.config or "") for candidate in candidates for run in candidate.runs]
+    assert {config.epochs for config in configs} == {4}
+    assert open_promotion(place.ledger, spec, top_k=1) == number + 1
+
+
+def test_one_look_and_no_second_unless_forced(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    place, scores = promoted(spec, open_tiny, source, artifacts)
+    assert (scores.look, scores.forced, scores.dataset) == (1, False, "SIM1")
+    assert len(scores.true) == len(scores.winner.predicted) == 10
+    assert scores.incumbent is not None
+    assert scores.incumbent.origin == Origin.PUBLISHED_DEFAULTS
+    assert scores.winner.validation_rmse <= scores.incumbent.validation_rmse
+    with pytest.raises(StudyError, match="scored once, but promotion 1 of study 'tiny' has its score.*--force"):
+        score_promotion(place.ledger, spec, source, artifacts, number=1)
+    again = score_promotion(place.ledger, spec, source, artifacts, number=1, force=True)
+    assert (again.look, again.forced, again.winner) == (2, True, scores.winner)
+    promotion = latest_promotion(place.ledger, spec.name)
+    assert promotion is not None
+    assert looks_at_test(place.ledger, promotion.id) == 2
+    with place.ledger.read() as session:
+        assert [row.forced for row in session.scalars(select(TestScoreRow).order_by(TestScoreRow.look))] == [
+            False,
+            True,
+        ]
+
+
+def test_a_promotion_is_scored_when_it_has_ended(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    place = searched(spec, open_tiny)
+    number = open_promotion(place.ledger, spec)
+    with pytest.raises(StudyError, match="scored when all its runs have ended"):
+        score_promotion(place.ledger, spec, source, artifacts, number=number)
+    assert latest_scores(place.ledger, spec.name) is None
+
+
+def test_nothing_to_promote(spec: StudySpec, open_tiny: OpenTiny) -> None:
+    _, place = open_tiny(spec)
+    with pytest.raises(StudyError, match="needs a complete trial, but study 'tiny' has none"):
+        open_promotion(place.ledger, spec)
+
+
+def test_under_one_horizon_a_promotion_goes_on_from_its_trial(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    trial = TrialTable(epochs=2, horizon=4, checkpoint_every=1)
+    promotion = spec.promotion.model_copy(update={"seeds": (spec.seed,)})
+    longer = spec.model_copy(update={"trial": trial, "promotion": promotion})
+    place, _ = promoted(longer, open_tiny, source, artifacts)
+    with place.ledger.read() as session:
+        for run in session.scalars(select(RunRow).where(RunRow.promotion == 1)):
+            epochs = session.scalars(select(EpochRow.number).where(EpochRow.run == run.id).order_by(EpochRow.number))
+            assert (run.status, list(epochs)) == (RunStatus.COMPLETE, [3, 4])
+
+
+def results(ledger: Ledger) -> list[tuple[object, ...]]:
+    with ledger.read() as session:
+        runs = session.scalars(select(RunRow).order_by(RunRow.promotion, RunRow.slot))
+        return [(run.promotion, run.slot, run.value, run.status, run.config) for run in runs]
+
+
+def test_poisoned_test_labels_change_no_result_of_the_search(
+    spec: StudySpec, source: FleetSource, fleet_dir: Path, tmp_path: Path
+) -> None:
+    """Search, pruning and promotion on a folder with wrong test labels, and on one without any test file at all."""
+    poisoned, bare = tmp_path / "poisoned", tmp_path / "bare"
+    for folder in (poisoned, bare):
+        shutil.copytree(fleet_dir, folder)
+    train, test, rul = (f"{name}.gz" for name in file_names("SIM1"))
+    labels = gzip.decompress((poisoned / rul).read_bytes()).decode().split()
+    (poisoned / rul).write_bytes(gzip.compress("\n".join(str(999 - int(float(y))) for y in labels).encode()))
+    for name in (test, rul):
+        (bare / name).unlink()
+    found = []
+    for folder in (fleet_dir, poisoned, bare):
+        home = tmp_path / f"home-{folder.name}"
+        ledger, artifacts = Ledger(f"sqlite:///{home / 'a.db'}"), Artifacts(home)
+        own = FleetSource((folder,))
+        open_study(ledger, spec, own, artifacts, device="cpu")
+        url = ledger.url.render_as_string(hide_password=False)
+        place = open_workplace(url, spec.name, own, artifacts, leaving=lambda: False, tensorboard=False)
+        work(place, threads=1)
+        open_promotion(ledger, spec)
+        work(place, threads=1)
+        found.append(results(ledger))
+        ledger.close()
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_the_search_is_given_has_no_room_for_test_data() -> None:
+    for kind in (TrainingFleet, PreparedData):
+        assert not [name for name in kind.__dataclass_fields__ if "test" in name]
+
+
+def test_the_scores_say_where_they_come_from(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    place, scores = promoted(spec, open_tiny, source, artifacts)
+    assert scores.data_sha256 == source.test("SIM1").sha256
+    with place.ledger.read() as session:
+        row = session.scalars(select(TestScoreRow)).one()
+    assert "@" in row.scored_by
+    assert json.loads(row.scores)["winner"]["by_seed"].keys() == {"42"}
