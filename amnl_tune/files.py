@@ -51,6 +51,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()  # FileLock itself waits for ever where a file cannot be made
         lock = FileLock(path)
         lock.acquire()
     try:

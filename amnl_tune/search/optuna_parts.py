@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -11,10 +11,13 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from amnl_tune.search.problems import Problem, did_you_mean
+from amnl_tune.search.problems import Problem, did_you_mean, shown
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import PrunerTable, SamplerTable
 
-__all__ = ["build_pruner", "build_sampler", "experiments_intended", "option_problems"]
+__all__ = ["PRUNERS", "SAMPLERS", "build_pruner", "build_sampler", "experiments_intended", "option_problems"]
+
+Part = TypeVar("Part")
 
 SAMPLERS: Mapping[str, type[BaseSampler]] = {
     kind.__name__: kind
@@ -37,80 +40,115 @@ PRUNERS: Mapping[str, type[BasePruner]] = {
         optuna.pruners.NopPruner,
     )
 }
-Part = TypeVar("Part")
 REFUSED = {
     "WilcoxonPruner": "compares folds of a cross-validation, not learning curves",
     "GridSampler": "ignores the study file's space",
+    "BruteForceSampler": "enumerates the space, which floats do not allow",
     "CmaEsSampler": "cannot sample categorical entries and ignores pruned trials",
+    "NSGAIISampler": "is for several objectives",
+    "NSGAIIISampler": "is for several objectives",
+    "PartialFixedSampler": "does what `[fixed]` does",
 }
+NOT_IN_TOML = "is a Python object and cannot be written in TOML"
 OWN = {
-    "seed": "is derived from the study's `seed`, differently for each trial",
-    "wrapped_pruner": "cannot be written in TOML",
-    "independent_sampler": "cannot be written in TOML",
-    "constraints_func": "cannot be written in TOML",
-    "gamma": "cannot be written in TOML",
-    "weights": "cannot be written in TOML",
+    "seed": "is derived from the study's `seed`, for each trial another",
+    "wrapped_pruner": NOT_IN_TOML,
+    "independent_sampler": NOT_IN_TOML,
+    "constraints_func": NOT_IN_TOML,
+    "gamma": NOT_IN_TOML,
+    "weights": NOT_IN_TOML,
 }
-DEFAULTS = {"SuccessiveHalvingPruner": {"min_resource": 3, "reduction_factor": 4}}
-"""Ours where Optuna's are bad for learning curves (performance: Pruning)."""
+EPOCHS = {
+    ("HyperbandPruner", "max_resource"): 'each worker would settle "auto" on its own, and brackets would differ',
+    ("HyperbandPruner", "min_resource"): "it is the first cut",
+    ("SuccessiveHalvingPruner", "min_resource"): 'with "auto" nothing is cut before the first complete trial, then '
+    "after a hundredth of its epochs",
+}
+"""Options that must be a number of epochs, with the reason (optuna: Traps; performance: Pruning)."""
+
+TYPES: Mapping[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 
 def build_sampler(spec: StudySpec, seed: int) -> BaseSampler:
-    """The sampler for one slot. QMC's sequence is one for all, so it takes the study's seed instead of the slot's."""
-    kind, options = SAMPLERS[spec.sampler.name], dict(spec.sampler.options)
-    if kind is optuna.samplers.TPESampler and spec.space.is_conditional:
-        options.setdefault("group", True)
-    own = spec.seed % 2**32 if kind is optuna.samplers.QMCSampler else seed
-    return _quietly(kind, options | {"seed": own})
+    """The sampler of one slot, seeded by `seed`.
+
+    QMC's sequence is one for all slots, so it takes the study's seed; only what it draws outside the sequence is the
+    slot's own.
+    """
+    options: dict[str, Any] = dict(spec.sampler.options)
+    match spec.sampler.name:
+        case "TPESampler":
+            if spec.space.is_conditional and options.get("multivariate") is not False:
+                options.setdefault("group", True)
+            options["seed"] = seed
+        case "QMCSampler":
+            options.setdefault("warn_independent_sampling", False)
+            options["seed"] = spec.seed % 2**32
+            options["independent_sampler"] = optuna.samplers.RandomSampler(seed=seed)
+        case "GPSampler":
+            options.setdefault("warn_independent_sampling", False)
+            options["seed"] = seed
+        case _:
+            options["seed"] = seed
+    return _quietly(SAMPLERS[spec.sampler.name], options)
 
 
 def build_pruner(spec: StudySpec) -> BasePruner:
     """The study's pruner."""
-    name = spec.pruner.name
-    given = {"wrapped_pruner": None} if name == "PatientPruner" else {}
-    return _quietly(PRUNERS[name], given | DEFAULTS.get(name, {}) | spec.pruner.options)
+    given = {"wrapped_pruner": None} if spec.pruner.name == "PatientPruner" else {}
+    return _quietly(PRUNERS[spec.pruner.name], given | spec.pruner.options)
 
 
 def option_problems(spec: StudySpec) -> list[Problem]:
     """What is wrong with `[sampler]` and `[pruner]`."""
-    problems = _problems("sampler", spec.sampler.name, spec.sampler.options, SAMPLERS)
-    problems += _problems("pruner", spec.pruner.name, spec.pruner.options, PRUNERS)
-    if spec.pruner.name == "HyperbandPruner" and not isinstance(spec.pruner.options.get("max_resource"), int):
-        got = spec.pruner.options.get("max_resource", "auto")
-        problems.append(
-            Problem(
-                "pruner.max_resource", f'must be a number of epochs, but got {got!r}: "auto" differs between workers'
-            )
-        )
-    if not problems:
-        problems += _refusals("sampler", lambda: build_sampler(spec, 0)) + _refusals(
-            "pruner", lambda: build_pruner(spec)
-        )
-    return problems
+    sampler = _problems("sampler", spec.sampler, SAMPLERS)
+    pruner = _problems("pruner", spec.pruner, PRUNERS)
+    sampler = sampler or _refusals("sampler", spec.sampler, lambda: build_sampler(spec, 0))
+    pruner = pruner or _refusals("pruner", spec.pruner, lambda: build_pruner(spec))
+    return sampler + pruner
 
 
-def _problems(table: str, name: str, options: Mapping[str, Any], known: Mapping[str, type]) -> list[Problem]:
-    if name not in known:
-        why = f": it {REFUSED[name]}" if name in REFUSED else did_you_mean(name, known)
-        return [Problem(f"{table}.name", f"must be one of {', '.join(known)}, but got {name!r}{why}")]
-    accepted = [option for option in inspect.signature(known[name]).parameters if option not in OWN]
-    return [
-        Problem(f"{table}.{option}", _why_not(name, option, accepted)) for option in options if option not in accepted
-    ]
+def _problems(table: str, part: SamplerTable | PrunerTable, known: Mapping[str, type]) -> list[Problem]:
+    if part.name not in known:
+        why = f": {part.name} {REFUSED[part.name]}" if part.name in REFUSED else did_you_mean(part.name, known)
+        return [Problem(f"{table}.name", f"must be one of {', '.join(known)}, but got {shown(part.name)}{why}")]
+    parameters = inspect.signature(known[part.name]).parameters
+    accepted = {name: parameter for name, parameter in parameters.items() if name not in OWN}
+    messages = {name: _option_problem(part.name, name, value, accepted) for name, value in part.options.items()}
+    for name, parameter in accepted.items():
+        needed = parameter.default is parameter.empty or (part.name, name) in EPOCHS
+        if needed and name not in part.options:
+            why = f": {EPOCHS[part.name, name]}" if (part.name, name) in EPOCHS else ""
+            messages[name] = f"must be given for {part.name}{why}"
+    return [Problem(f"{table}.{name}", message) for name, message in messages.items() if message]
 
 
-def _why_not(name: str, option: str, accepted: list[str]) -> str:
+def _option_problem(name: str, option: str, value: Any, accepted: Mapping[str, inspect.Parameter]) -> str | None:
     if option in OWN:
         return f"cannot be set: it {OWN[option]}"
-    return f"is no option of {name}{did_you_mean(option, accepted) or '; it has: ' + (', '.join(accepted) or 'none')}"
+    if option not in accepted:
+        hint = did_you_mean(option, accepted) or f"; it has {', '.join(accepted) or 'none'}"
+        return f"is not an option of {name}{hint}"
+    if (name, option) in EPOCHS and type(value) is not int:
+        return f"must be a number of epochs, but got {shown(value)}: {EPOCHS[name, option]}"
+    annotation = accepted[option].annotation
+    words = [word.strip() for word in getattr(annotation, "__name__", str(annotation)).split("|")]
+    allowed = [TYPES[word] for word in words if word in TYPES]
+    if type(value) in allowed or (float in allowed and type(value) is int):
+        return None
+    return f"must be {' or '.join(word for word in words if word in TYPES)}, but got {shown(value)}"
 
 
-def _refusals(table: str, build: Any) -> list[Problem]:
-    """Optuna's own verdict on the values."""
+def _refusals(table: str, part: SamplerTable | PrunerTable, build: Callable[[], object]) -> list[Problem]:
+    """Optuna's own verdict on the values, deprecated options among them."""
     try:
-        build()
-    except (ValueError, TypeError) as error:
-        return [Problem(table, f"is refused by Optuna: {error}")]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            build()
+    except (ValueError, TypeError, FutureWarning) as error:
+        named = [option for option in part.options if option in str(error)]
+        key = f"{table}.{named[0]}" if len(named) == 1 else table
+        return [Problem(key, f"is refused by Optuna: {' '.join(str(error).split())}")]
     return []
 
 

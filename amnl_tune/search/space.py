@@ -5,42 +5,65 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import Trial
+from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-__all__ = ["CategoricalEntry", "Entry", "FloatEntry", "IntEntry", "Space"]
+__all__ = ["CategoricalEntry", "FloatEntry", "IntEntry", "Space", "SpaceEntry"]
 
-Choice = str | bool | int | float
 ENUMERATED = 64
-"""Values of an integer entry up to which all are checked; beyond that, its ends."""
+"""Values of an integer entry up to which all are checked; beyond that, the first and the last half as many."""
+
+Rule = tuple[str, str]
+"""A key of the entry, and what is wrong there."""
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    when: dict[str, tuple[Choice, ...]] = Field(default_factory=dict)
+    when: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _obeys(self) -> Self:
+        """Every broken rule at once; pydantic alone would stop at the first."""
+        rules = list(self._broken())
+        if rules:
+            raise PydanticCustomError("rules", "{text}", {"rules": rules, "text": "; ".join(m for _, m in rules)})
+        return self
+
+    def _broken(self) -> Iterator[Rule]:
+        for parent, allowed in self.when.items():
+            if not all(_is_simple(value) for value in allowed):
+                yield f"when.{parent}", f"must list strings, numbers or booleans, but got {list(allowed)!r}"
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether the entry's condition holds under the values chosen so far."""
-        return all(_plain(values.get(parent)) in allowed for parent, allowed in self.when.items())
+        return all(values.get(parent) in allowed for parent, allowed in self.when.items())
 
 
 class _Range(_Entry):
     log: bool = False
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _broken(self) -> Iterator[Rule]:
+        yield from super()._broken()
         low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
         ends = f"(low={low!r}, high={high!r})"
-        if not low < high:
-            raise ValueError(f"`low` must be below `high`, but got {ends}; swap or widen them")
+        if low == high:
+            yield "low", f"must be below `high`, but got {ends}; put a constant into `[fixed]`"
+        elif low > high:
+            yield "low", f"must be below `high`, but got {ends}; swap them"
         if self.log and low <= 0:
-            raise ValueError(f"`low` must be positive with `log = true`, but got {ends}")
-        if self.log and step is not None:
-            raise ValueError(f"`step` and `log = true` exclude each other, but got step={step!r}; drop one")
-        if step is not None and not 0 < step <= high - low:
-            raise ValueError(f"`step` must be positive and fit between `low` and `high`, but got step={step!r}, {ends}")
-        return self
+            yield "low", f"must be positive with `log = true`, but got {ends}; raise it, or drop `log`"
+        if step is None:
+            return
+        if self.log:
+            yield "step", f"cannot be used with `log = true`, but got step={step!r}; drop one of them"
+        elif step <= 0:
+            yield "step", f"must be positive, but got {step!r}"
+        elif low < high and not _on_grid(high, low, step):
+            last = low + math.floor((high - low) / step) * step
+            remedy = f"use high={last:g}" if last > low else "use a smaller step"
+            yield "step", f"must lead from `low` to `high` exactly, but got step={step!r}, {ends}; {remedy}"
 
 
 class FloatEntry(_Range):
@@ -54,6 +77,15 @@ class FloatEntry(_Range):
     def distribution(self) -> BaseDistribution:
         """Optuna's own."""
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    def suggest(self, trial: BaseTrial, name: str) -> float:
+        """Optuna's choice."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log, step=self.step)
+
+    def own(self, value: Any) -> float | None:
+        """`value` as the entry would give it; None if it cannot."""
+        inside = _is_number(value) and self.low <= value <= self.high
+        return float(value) if inside and (self.step is None or _on_grid(value, self.low, self.step)) else None
 
     def values(self) -> list[Any]:
         """Values at which the entry is checked against the run's rules."""
@@ -72,61 +104,89 @@ class IntEntry(_Range):
         """Optuna's own."""
         return IntDistribution(self.low, self.high, log=self.log, step=self.step or 1)
 
+    def suggest(self, trial: BaseTrial, name: str) -> int:
+        """Optuna's choice."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log, step=self.step or 1)
+
+    def own(self, value: Any) -> int | None:
+        """`value` as the entry would give it; None if it cannot."""
+        inside = _is_number(value) and value == int(value)
+        return int(value) if inside and int(value) in self._range() else None
+
     def values(self) -> list[Any]:
-        """Values at which the entry is checked against the run's rules: all of a short range, else its ends."""
-        every = range(self.low, self.high + 1, self.step or 1)
-        return list(every) if len(every) <= ENUMERATED else [every[0], every[-1]]
+        """Values at which the entry is checked against the run's rules: all of a short range, else both its ends."""
+        every = self._range()
+        half = ENUMERATED // 2
+        return list(every) if len(every) <= ENUMERATED else [*every[:half], *every[-half:]]
+
+    def _range(self) -> range:
+        return range(self.low, self.high + 1, self.step or 1)
 
 
 class CategoricalEntry(_Entry):
     """`trial.suggest_categorical`."""
 
     type: Literal["categorical"]
-    choices: tuple[Any, ...] = Field(min_length=1)
+    choices: tuple[Any, ...]
 
     @field_validator("choices")
     @classmethod
     def _simple(cls, choices: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What Optuna's storage keeps; in the remedy, the two ways out."""
         for choice in choices:
-            if not isinstance(choice, str | bool | int | float):
+            if not _is_simple(choice):
                 raise ValueError(
-                    f"a choice must be a string, a number or a boolean, but got {choice!r}; Optuna's storage keeps "
-                    "nothing else: search a setting with one value, or put lists into `fixed`"
+                    f"must be strings, numbers or booleans, but got {choice!r}: Optuna's storage keeps nothing else; "
+                    "put one value into `[fixed]` and make a study for each"
                 )
-        if len(set(map(repr, choices))) < len(choices):
-            raise ValueError(f"choices must differ, but got {list(choices)!r}; drop the repeated ones")
+        if len(choices) < 2:
+            raise ValueError(f"must be two or more, but got {list(choices)!r}; put a constant into `[fixed]`")
+        if len(set(choices)) < len(choices):
+            raise ValueError(f"must differ, but got {list(choices)!r}; drop the repeated ones")
         return choices
 
     def distribution(self) -> BaseDistribution:
         """Optuna's own."""
         return CategoricalDistribution(self.choices)
 
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        """Optuna's choice."""
+        return trial.suggest_categorical(name, self.choices)
+
+    def own(self, value: Any) -> Any:
+        """`value` as the entry would give it; None if it cannot."""
+        return next((choice for choice in self.choices if choice == value and _kind(choice) is _kind(value)), None)
+
     def values(self) -> list[Any]:
         """Values at which the entry is checked against the run's rules."""
         return list(self.choices)
 
 
-Entry = Annotated[FloatEntry | IntEntry | CategoricalEntry, Field(discriminator="type")]
+SpaceEntry = Annotated[FloatEntry | IntEntry | CategoricalEntry, Field(discriminator="type")]
 
 
-class Space(RootModel[dict[str, Entry]]):
+class Space(RootModel[dict[str, SpaceEntry]]):
     """Entries by the name of the `RunConfig` field that they search."""
 
     model_config = ConfigDict(frozen=True)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In the order in which they are asked: an entry after those that its condition names."""
+        """In the order in which they are asked: by name, but an entry after those that its condition names."""
+        ready, waiting = self._order()
+        return (*ready, *waiting)
+
+    def circle(self) -> tuple[str, ...]:
+        """Entries whose conditions wait for each other."""
+        return self._order()[1]
+
+    def _order(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         done: list[str] = []
-        waiting = dict(self.root)
-        while waiting:
-            ready = [name for name, entry in waiting.items() if not set(entry.when) & set(waiting)]
-            if not ready:
-                raise ValueError(f"`when` conditions must not form a circle, but these do: {', '.join(waiting)}")
+        waiting = sorted(self.root)
+        while ready := [name for name in waiting if not set(self[name].when) & set(waiting)]:
             done += ready
-            for name in ready:
-                del waiting[name]
-        return tuple(done)
+            waiting = [name for name in waiting if name not in ready]
+        return tuple(done), tuple(waiting)
 
     def __getitem__(self, name: str) -> FloatEntry | IntEntry | CategoricalEntry:
         return self.root[name]
@@ -139,11 +199,19 @@ class Space(RootModel[dict[str, Entry]]):
         """Whether an entry has a `when`."""
         return any(entry.when for entry in self.root.values())
 
-    def active(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Names whose condition holds under complete `values`."""
-        return (name for name in self.names if self[name].applies(values))
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's own, by name."""
+        return {name: self[name].distribution() for name in self.names}
 
-    def ask(self, trial: Trial, otherwise: Mapping[str, Any]) -> dict[str, Any]:
+    def active(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Names whose condition, and its parents' conditions, hold under complete `values`."""
+        chosen = {name: value for name, value in values.items() if name not in self}
+        for name in self.names:
+            if self[name].applies(chosen):
+                chosen[name] = values[name]
+                yield name
+
+    def ask(self, trial: BaseTrial, otherwise: Mapping[str, Any]) -> dict[str, Any]:
         """Suggests every entry whose condition holds.
 
         Args:
@@ -156,7 +224,7 @@ class Space(RootModel[dict[str, Entry]]):
         sampled: dict[str, Any] = {}
         for name in self.names:
             if self[name].applies({**otherwise, **sampled}):
-                sampled[name] = trial._suggest(name, self[name].distribution())
+                sampled[name] = self[name].suggest(trial, name)
         return sampled
 
     def narrowed(self, *, learning_rate: tuple[float, float]) -> "Space":
@@ -167,17 +235,22 @@ class Space(RootModel[dict[str, Entry]]):
 
     def holds(self, name: str, value: Any) -> bool:
         """Whether the entry can take `value`."""
-        entry = self[name]
-        if isinstance(entry, CategoricalEntry):
-            return any(
-                _plain(value) == choice and isinstance(value, bool) == isinstance(choice, bool)
-                for choice in entry.choices
-            )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not entry.low <= value <= entry.high:
-            return False
-        steps = (value - entry.low) / (entry.step or (1 if isinstance(entry, IntEntry) else 0) or 1)
-        return (isinstance(entry, FloatEntry) and entry.step is None) or math.isclose(steps, round(steps), abs_tol=1e-8)
+        return self[name].own(value) is not None
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
+def _is_simple(value: Any) -> bool:
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _kind(value: Any) -> type:
+    """1, 1.0 and True are equal in Python; the first two are one number, the third is not."""
+    return float if _is_number(value) else type(value)
+
+
+def _on_grid(value: float, low: float, step: float) -> bool:
+    steps = (value - low) / step
+    return math.isclose(steps, round(steps), abs_tol=1e-8)

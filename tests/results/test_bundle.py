@@ -117,7 +117,7 @@ def test_an_export_needs_a_scored_promotion(finished: "Finished", tmp_path: Path
 
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
     open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
-    with pytest.raises(StudyError, match="needs a scored promotion.*run `amnl-tune promote tiny`"):
+    with pytest.raises(StudyError, match=r"needs a scored promotion.*run `amnl-tune promote tiny`"):
         ship(ledger, finished.spec, finished.source, finished.artifacts, tmp_path / "out")
     ledger.close()
 

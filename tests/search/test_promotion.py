@@ -66,7 +66,7 @@ def test_one_look_and_no_second_unless_forced(
     assert scores.incumbent is not None
     assert scores.incumbent.origin == Origin.PUBLISHED_DEFAULTS
     assert scores.winner.validation_rmse <= scores.incumbent.validation_rmse
-    with pytest.raises(StudyError, match="scored once, but promotion 1 of study 'tiny' has its score.*--force"):
+    with pytest.raises(StudyError, match=r"scored once, but promotion 1 of study 'tiny' has its score.*--force"):
         score_promotion(place.ledger, spec, source, artifacts, number=1)
     again = score_promotion(place.ledger, spec, source, artifacts, number=1, force=True)
     assert (again.look, again.forced, again.winner) == (2, True, scores.winner)
@@ -122,7 +122,7 @@ def test_poisoned_test_labels_change_no_result_of_the_search(
     poisoned, bare = tmp_path / "poisoned", tmp_path / "bare"
     for folder in (poisoned, bare):
         shutil.copytree(fleet_dir, folder)
-    train, test, rul = (f"{name}.gz" for name in file_names("SIM1"))
+    _, test, rul = (f"{name}.gz" for name in file_names("SIM1"))
     labels = gzip.decompress((poisoned / rul).read_bytes()).decode().split()
     (poisoned / rul).write_bytes(gzip.compress("\n".join(str(999 - int(float(y))) for y in labels).encode()))
     for name in (test, rul):

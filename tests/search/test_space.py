@@ -1,5 +1,7 @@
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amnl_tune.search.space import Space
 
@@ -38,6 +40,38 @@ def test_distributions_are_optuna_s() -> None:
     assert SPACE["loss"].distribution() == optuna.distributions.CategoricalDistribution(("fixed", "rul_only"))
 
 
+def test_entries_are_asked_by_name_whatever_the_file_s_order() -> None:
+    assert SPACE.names == ("learning_rate", "loss", "window", "task_weight")
+    assert Space(dict(reversed(SPACE.root.items()))).names == SPACE.names
+    assert list(SPACE.distributions()) == list(SPACE.names)
+
+
+def test_a_condition_on_an_entry_that_is_not_asked_does_not_hold() -> None:
+    chain = {
+        "loss": {"type": "categorical", "choices": ["fixed", "rul_only"]},
+        "num_layers": {"type": "int", "low": 1, "high": 2, "when": {"loss": ["fixed"]}},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.5, "when": {"num_layers": [2]}},
+    }
+    space = Space.model_validate(chain)
+    values = {"loss": "rul_only", "num_layers": 2, "dropout": 0.1}
+    assert list(space.active(values)) == ["loss"]
+    assert list(space.active(values | {"loss": "fixed"})) == ["loss", "num_layers", "dropout"]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    study.enqueue_trial(values)
+    assert space.ask(study.ask(), {}) == {"loss": "rul_only"}
+
+
+@given(low=st.integers(1, 50), width=st.integers(1, 300), step=st.integers(1, 7), seed=st.integers(0, 99))
+def test_an_entry_holds_whatever_optuna_suggests(low: int, width: int, step: int, seed: int) -> None:
+    number = {"low": low, "high": low + step * width, "step": step}
+    space = Space.model_validate({"window": {"type": "int"} | number, "clip": {"type": "float"} | number})
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+    asked = space.ask(trial, {})
+    assert all(space[name].own(value) == value for name, value in asked.items())
+    assert trial.distributions == space.distributions()
+    assert {low, low + step * width} <= set(space["window"].values())
+
+
 def test_a_prior_narrows_one_entry_only() -> None:
     narrow = SPACE.narrowed(learning_rate=(5e-4, 5e-3))
     assert (narrow["learning_rate"].distribution()) == optuna.distributions.FloatDistribution(5e-4, 5e-3, log=True)
@@ -55,6 +89,9 @@ def test_a_prior_narrows_one_entry_only() -> None:
         ("loss", "fixed", True),
         ("loss", "gaba", False),
         ("window", "45", False),
+        ("window", 45.0, True),
+        ("window", 45.5, False),
+        ("window", float("nan"), False),
     ],
 )
 def test_which_values_an_entry_holds(name: str, value: object, held: bool) -> None:

@@ -1,18 +1,25 @@
 """What wrong study files get: every problem, at its key, with rule, values and remedy."""
 
+import json
+import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
+import optuna
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.search.optuna_parts import PRUNERS, SAMPLERS
 from amnl_tune.search.problems import StudyFileError
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import load_study_spec, parse_study_spec
 from amnl_tune.training.config import RunConfig
+
+TINY = Path(__file__).parent.parent / "tiny.toml"
 
 
 def with_change(text: str, path: str, value: object) -> str:
@@ -36,83 +43,205 @@ def problems(text: str) -> dict[str, str]:
 
 
 WRONG: list[tuple[str, object, str, str]] = [
-    ("space.learning_rate.high", 1e-5, "space.learning_rate", "`low` must be below `high`, but got (low=0.0001, high=1e-05)"),
-    ("space.learning_rate.low", -1.0, "space.learning_rate", "`low` must be positive with `log = true`"),
-    ("space.learning_rate.step", 0.1, "space.learning_rate", "`step` and `log = true` exclude each other"),
+    ("space.learning_rate.high", 1e-5, "space.learning_rate.low", "must be below `high`, but got (low=0.0001, high=1e-05); swap them"),
+    ("space.learning_rate.high", 1e-4, "space.learning_rate.low", "must be below `high`, but got (low=0.0001, high=0.0001); put a constant into `[fixed]`"),
+    ("space.learning_rate.low", -1.0, "space.learning_rate.low", "must be positive with `log = true`, but got (low=-1.0, high=0.1)"),
+    ("space.learning_rate.low", float("nan"), "space.learning_rate.low", "must be finite, but got NaN"),
+    ("space.learning_rate.step", 0.1, "space.learning_rate.step", "cannot be used with `log = true`, but got step=0.1"),
     ("space.learning_rate.hihg", 1.0, "space.learning_rate.hihg", "is not a key of a study file; did you mean `high`?"),
-    ("space.learning_rate.type", "flaot", "space.learning_rate.type", 'must be "float", "int" or "categorical", but got \'flaot\''),
+    ("space.learning_rate.type", "flaot", "space.learning_rate.type", 'must be "float", "int" or "categorical", but got "flaot"; did you mean `float`?'),
     ("space.learning_rate.type", None, "space.learning_rate.type", 'must be given: "float", "int" or "categorical"'),
-    ("space.learning_rate.low", "small", "space.learning_rate.low", "but got 'small'"),
+    ("space.learning_rate.low", None, "space.learning_rate.low", "must be given"),
+    ("space.learning_rate.low", "small", "space.learning_rate.low", 'must be a number, but got "small"'),
+    ("space.learning_rate.high", 100.0, "space.learning_rate.high", "must be at most 10.0, but got 100.0"),
+    ("space.learning_rate", 0.1, "space.learning_rate", "must be a table, but got 0.1; a constant goes into `[fixed]`"),
     ("space.lerning_rate", {"type": "float", "low": 0.1, "high": 0.2}, "space.lerning_rate", "did you mean `learning_rate`?"),
-    ("space.conv_channels", {"type": "categorical", "choices": [[4, 4]]}, "space.conv_channels.choices", "a choice must be a string, a number or a boolean, but got [4, 4]"),
-    ("space.batch_size.choices", [16, 16, 32], "space.batch_size.choices", "choices must differ"),
-    ("space.batch_size.choices", [16, -1, 32], "space.batch_size", "must hold valid values only, but -1 is not"),
-    ("space.batch_size.choices", [16], "space.batch_size", "must hold the published default 32"),
-    ("space.hidden_size.choices", [2, 3, 4], "space.num_heads", ""),
-    ("space.split_seed", {"type": "int", "low": 1, "high": 9}, "space.split_seed", "belongs to the protocol"),
-    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"los": ["fixed"]}}, "space.dropout.when.los", "did you mean `loss`?"),
-    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"batch_size": [64]}}, "space.dropout.when.batch_size", "must list choices of `space.batch_size`, but got [64]"),
-    ("space", {}, "space", "must have an entry, but is empty"),
-    ("budget.trials", 0, "budget.trials", "greater than or equal to 1, but got 0"),
+    ("space.num_layers", {"type": "float", "low": 1.0, "high": 2.0}, "space.num_layers.type", 'must be "int" or "categorical", but got "float"'),
+    ("space.num_layers", {"type": "int", "low": 1, "high": 4, "step": 2}, "space.num_layers.step", "must lead from `low` to `high` exactly, but got step=2, (low=1, high=4); use high=3"),
+    ("space.num_layers", {"type": "int", "low": 1, "high": 4, "step": 0}, "space.num_layers.step", "must be positive, but got 0"),
+    ("space.num_layers", {"type": "int", "low": 0, "high": 4}, "space.num_layers.low", "must be at least 1, but got 0"),
+    ("space.loss", {"type": "categorical", "choices": ["fixed", "gabba"]}, "space.loss.choices", 'but got "gabba"; did you mean `gaba`?'),
+    ("space.health_thresholds", {"type": "categorical", "choices": [[20.0, 70.0]]}, "space.health_thresholds.choices", "must be strings, numbers or booleans, but got [20.0, 70.0]: Optuna's storage keeps nothing else; put one value into `[fixed]`"),
+    ("space.health_thresholds", {"type": "int", "low": 4, "high": 8}, "space.health_thresholds", "is a list, which Optuna cannot search; make a study for each `fixed.health_thresholds`"),
+    ("space.batch_size.choices", [16, 16, 32], "space.batch_size.choices", "must differ, but got [16, 16, 32]"),
+    ("space.batch_size.choices", [32], "space.batch_size.choices", "must be two or more, but got [32]; put a constant into `[fixed]`"),
+    ("space.batch_size.choices", [16, -1, 32], "space.batch_size.choices", "must be at least 1, but got -1"),
+    ("space.batch_size.choices", [16, "32"], "space.batch_size.choices", 'must be an integer, but got "32"'),
+    ("space.batch_size.choices", [16, 64], "incumbent.batch_size", "must be a value of `space.batch_size`, but got 32; add it to [16, 64]"),
+    ("incumbent.batch_size", None, "space.batch_size", "must hold 256, the published default for SIM1, which is a trial of every study, but does not; add it to [16, 32], or set `incumbent.batch_size`"),
+    ("incumbent.batch_size", "32", "incumbent.batch_size", 'must be an integer, but got "32"'),
+    ("space.split_seed", {"type": "int", "low": 1, "high": 9}, "space.split_seed", "it decides what is measured, not how well; set `data.split_seed`"),
+    ("space.epochs", {"type": "int", "low": 1, "high": 9}, "space.epochs", "set `trial.epochs`"),
+    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"batch_siz": [16]}}, "space.dropout.when.batch_siz", "must name an entry of `[space]` or a key of `[fixed]`; did you mean `batch_size`?"),
+    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"batch_size": [64]}}, "space.dropout.when.batch_size", "must list choices of `space.batch_size`, [16, 32], but got [64]"),
+    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"learning_rate": [0.1]}}, "space.dropout.when.learning_rate", "must name a categorical or an int entry"),
+    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"num_heads": [4]}}, "space.dropout.when.num_heads", "must list 2, but got [4]: `fixed.num_heads` is 2, so `space.dropout` would never be asked"),
+    ("space.dropout", {"type": "float", "low": 0.0, "high": 0.4, "when": {"batch_size": [[16]]}}, "space.dropout.when.batch_size", "must list strings, numbers or booleans"),
+    ("space", {}, "space", "must have an entry, but is empty; add [space.learning_rate]"),
+    ("space", None, "space", "must be given"),
+    ("budget.trials", 0, "budget.trials", "must be at least 1, but got 0"),
+    ("budget.trials", "12", "budget.trials", 'must be an integer, but got "12"'),
+    ("budget.trials", 1.5, "budget.trials", "must be an integer, but got 1.5"),
     ("budget.trails", 5, "budget.trails", "did you mean `trials`?"),
-    ("budget", {}, "budget.trials", "must be given"),
+    ("budget", {}, "budget.trials", "must be given, e.g. `trials = 50`"),
+    ("budget", 5, "budget", "must be a table, but got 5"),
     ("budget.wall_time", "soon", "budget.wall_time", '"90m"'),
     ("budget.epochs", 2, "budget.epochs", "must allow one trial, but got 2 for trials of 3 epochs"),
-    ("trial.horizon", 2, "trial.horizon", "must be at least `trial.epochs`"),
-    ("trial.horizon", 50, "trial.horizon", "must equal `promotion.epochs`, but got 50 and 4"),
+    ("trial.horizon", 2, "trial.horizon", "must be at least `trial.epochs`, but got (horizon=2, epochs=3)"),
+    ("trial.horizon", 50, "trial.horizon", "must equal `promotion.epochs`, but got (horizon=50, epochs=4)"),
+    ("trial.learning_rate", 0.1, "trial.learning_rate", "did you mean `fixed.learning_rate`?"),
+    ("trials", 50, "trials", "did you mean `budget.trials`?"),
     ("sampler.name", "TPESampler2", "sampler.name", "did you mean `TPESampler`?"),
     ("sampler.seed", 1, "sampler.seed", "cannot be set: it is derived from the study's `seed`"),
-    ("pruner", {"name": "SuccessiveHalvingPruner", "min_resorce": 2}, "pruner.min_resorce", "is no option of SuccessiveHalvingPruner; did you mean `min_resource`?"),
-    ("pruner", {"name": "SuccessiveHalvingPruner", "reduction_factor": 1}, "pruner", "is refused by Optuna"),
-    ("pruner", {"name": "HyperbandPruner", "max_resource": "auto"}, "pruner.max_resource", '"auto" differs between workers'),
+    ("sampler", {"name": "TPESampler", "gamma": 1}, "sampler.gamma", "is a Python object"),
+    ("sampler", {"name": "TPESampler", "n_startup_trials": "ten"}, "sampler.n_startup_trials", 'must be int, but got "ten"'),
+    ("sampler", {"name": "TPESampler", "consider_prior": True}, "sampler.consider_prior", "is refused by Optuna: `consider_prior` has been deprecated"),
+    ("sampler.n_startup_trials", 3, "sampler.n_startup_trials", "is not an option of RandomSampler; it has none"),
+    ("pruner.min_resorce", 2, "pruner.min_resorce", "is not an option of NopPruner"),
+    ("pruner", {"min_resorce": 2}, "pruner.min_resorce", "is not an option of SuccessiveHalvingPruner; did you mean `min_resource`?"),
+    ("pruner", {"reduction_factor": 1}, "pruner.reduction_factor", "is refused by Optuna"),
+    ("pruner", {"min_resource": "auto"}, "pruner.min_resource", 'must be a number of epochs, but got "auto"'),
+    ("pruner", {"name": "HyperbandPruner", "max_resource": "auto"}, "pruner.max_resource", "each worker would settle"),
+    ("pruner", {"name": "HyperbandPruner"}, "pruner.max_resource", "must be given for HyperbandPruner"),
+    ("pruner", {"name": "PercentilePruner"}, "pruner.percentile", "must be given for PercentilePruner"),
+    ("pruner", {"name": "MedianPruner", "n_warmup_steps": True}, "pruner.n_warmup_steps", "must be int, but got true"),
     ("pruner.name", "WilcoxonPruner", "pruner.name", "compares folds of a cross-validation, not learning curves"),
-    ("lr_range_test.end_lr", 1e-7, "lr_range_test.end_lr", "must be above `start_lr`"),
-    ("lr_range_test.suggestion", "vally", "lr_range_test.suggestion", "'valley'"),
+    ("pruner.name", 3, "pruner.name", "must be a string, but got 3"),
+    ("lr_range_test.end_lr", 1e-7, "lr_range_test.end_lr", "must be above `start_lr`, but got (start_lr=1e-06, end_lr=1e-07)"),
+    ("lr_range_test.suggestion", "vally", "lr_range_test.suggestion", "did you mean `valley`?"),
+    ("lr_range_test.enabled", "no", "lr_range_test.enabled", 'must be true or false, but got "no"'),
     ("fixed.droput", 0.1, "fixed.droput", "is not a setting of a run; did you mean `dropout`?"),
-    ("fixed.batch_size", 8, "fixed.batch_size", "is searched too"),
-    ("fixed.seed", 8, "fixed.seed", "belongs to the protocol"),
-    ("fixed.dropout", 2.0, "fixed", "`dropout`"),
-    ("incumbent.dropout", 0.1, "incumbent.dropout", "must be searched, but is not; put it into [fixed]"),
-    ("promotion.seeds", [1, 1], "promotion.seeds", "must be different numbers"),
+    ("fixed.batch_size", 8, "fixed.batch_size", "is searched too; keep it or `space.batch_size`, not both"),
+    ("fixed.seed", 8, "fixed.seed", "is not set here; move it to `seed`"),
+    ("fixed.dropout", 2.0, "fixed.dropout", "must be below 1.0, but got 2.0"),
+    ("fixed.dropout", "0.2", "fixed.dropout", 'must be a number, but got "0.2"'),
+    ("fixed.conv_channels", [4, "a"], "fixed.conv_channels", 'item 2 must be an integer, but got "a"'),
+    ("fixed.num_heads", 3, "incumbent", "must fit together: `num_heads` must divide"),
+    ("incumbent.dropout", 0.1, "incumbent.dropout", "must be searched, but `[space]` has no such entry; put it into `fixed.dropout`"),
+    ("promotion.seeds", [1, 1], "promotion.seeds", "must be one or more different numbers, but got [1, 1]"),
+    ("promotion.seeds", [-1], "promotion.seeds.0", "must be at least 0, but got -1"),
     ("promotion.overrides", {"strid": 1}, "promotion.overrides.strid", "did you mean `stride`?"),
-    ("promotion.overrides", {"window": 1}, "promotion", "`window`"),
-    ("hardware.device", "gpu", "hardware.device", "but got 'gpu'"),
-    ("data.dataset", None, "data.dataset", "must be given"),
-    ("data.fallback", "SIM2", "data.fallback", "'SIM1' or 'SIM6'"),
+    ("promotion.overrides", {"window": 1}, "promotion.overrides.window", "must be at least 2, but got 1"),
+    ("promotion.overrides", {"patience": 1}, "promotion.overrides.patience", "move it to `promotion.patience`"),
+    ("promotion.overrides", {"accumulation_steps": 32}, "promotion.overrides", "must fit every trial, but not batch_size=16"),
+    ("hardware.device", "gpu", "hardware.device", 'must be "auto", "cpu", "mps", "cuda" or "cuda:1", but got "gpu"'),
+    ("data.dataset", None, "data.dataset", 'must be given, e.g. `dataset = "FD001"`'),
+    ("data.dataset", "FD 001", "data.dataset", "must match"),
+    ("data.fallback", "SIM2", "data.fallback", "must be 'SIM1' or 'SIM6'"),
     ("questoin", "?", "questoin", "did you mean `question`?"),
-    ("objective.metric", "test_rmse", "objective.metric", "'validation_rmse'"),
-    ("name", "a b", "name", "but got 'a b'"),
+    ("objective.metric", "test_rmse", "objective.metric", "must be 'validation_rmse'"),
+    ("name", "a b", "name", 'must match ^[A-Za-z0-9][A-Za-z0-9_.-]*$, but got "a b"'),
+    ("seed", -1, "seed", "must be at least 0, but got -1"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("path", "value", "key", "message"), WRONG, ids=[f"{path}={value}"[:50] for path, value, *_ in WRONG]
 )
-def test_wrong_values(path: str, value: object, key: str, message: str, tiny_study: str) -> None:
-    if key == "space.num_heads":  # heads that divide some widths only: reported for the pair
-        text = with_change(tiny_study, "space.num_heads", {"type": "categorical", "choices": [2, 4]})
-        text = with_change(with_change(text, "fixed.num_heads", None), path, value)
-        text = with_change(text, "incumbent.num_heads", 2)
-        assert "must fit every value of `space.hidden_size`" in problems(text)["space.num_heads"]
-        return
+def test_one_mistake_is_one_problem_at_its_key(
+    path: str, value: object, key: str, message: str, tiny_study: str
+) -> None:
     found = problems(with_change(tiny_study, path, value))
+    assert list(found) == [key]
     assert message in found[key]
+
+
+def test_every_value_must_fit_what_is_fixed(tiny_study: str) -> None:
+    text = with_change(with_change(tiny_study, "fixed.num_heads", 4), "space.hidden_size.choices", [2, 3, 4])
+    message = problems(text)["space.hidden_size"]
+    assert "must fit the other settings at every value, but 3 does not: `num_heads` must divide" in message
+
+
+def test_values_of_two_entries_must_fit(tiny_study: str) -> None:
+    text = with_change(tiny_study, "space.num_heads", {"type": "categorical", "choices": [2, 8]})
+    text = with_change(with_change(text, "fixed.num_heads", None), "incumbent.num_heads", 2)
+    message = problems(text)["space.num_heads"]
+    assert "must fit `space.hidden_size` at every value, but does not: `num_heads` must divide" in message
+    parse_study_spec(with_change(text, "space.num_heads.when", {"hidden_size": [4]}))  # 8 heads meet width 4 only
+
+
+def test_the_fallback_s_published_defaults_must_be_in_the_space_too(tiny_study: str) -> None:
+    text = with_change(tiny_study, "space.dropout", {"type": "float", "low": 0.25, "high": 0.5})
+    parse_study_spec(with_change(text, "data.fallback", "SIM1"))
+    assert (
+        "must hold 0.2, the published default for SIM6"
+        in problems(with_change(text, "data.fallback", "SIM6"))["space.dropout"]
+    )
 
 
 def test_conditions_must_not_form_a_circle(tiny_study: str) -> None:
     text = with_change(tiny_study, "space.batch_size.when", {"hidden_size": [2]})
     text = with_change(text, "space.hidden_size.when", {"batch_size": [16]})
-    assert "must not form a circle" in problems(text)["space"]
+    assert "batch_size, hidden_size; drop one `when`" in problems(text)["space.batch_size.when"]
 
 
 def test_all_problems_are_listed_at_once(tiny_study: str) -> None:
-    text = with_change(tiny_study, "space.learning_rate.high", 1e-9)
-    text = with_change(text, "budget.trails", 5)
-    text = with_change(text, "fixed.droput", 0.5)
-    text = with_change(text, "pruner.name", "MedainPruner")
-    assert set(problems(text)) == {"space.learning_rate", "budget.trails", "fixed.droput", "pruner.name"}
-    with pytest.raises(StudyFileError, match=r"tiny\.toml has 4 problems:\n  `"):
+    text = tiny_study
+    for path, value in (
+        ("space.learning_rate.high", 1e-9),
+        ("budget.trials", "many"),
+        ("fixed.droput", 0.5),
+        ("pruner.name", "MedainPruner"),
+        ("space.batch_size.choices", [16, 0]),
+        ("promotion.overrides", {"window": 1}),
+        ("incumbent.hidden_size", 8),
+        ("trial.horizon", 1),
+    ):
+        text = with_change(text, path, value)
+    with pytest.raises(StudyFileError, match=r"tiny\.toml has 8 problems:\n  `") as caught:
         parse_study_spec(text, origin="tiny.toml")
+    assert {problem.key for problem in caught.value.problems} == {
+        "space.learning_rate.low", "budget.trials", "fixed.droput", "pruner.name", "space.batch_size.choices",
+        "promotion.overrides.window", "incumbent.hidden_size", "trial.horizon",
+    }  # fmt: skip
+
+
+def test_several_mistakes_in_one_entry(tiny_study: str) -> None:
+    text = with_change(
+        tiny_study, "space.learning_rate", {"type": "float", "low": 0.0, "high": -1.0, "log": True, "lg": 1}
+    )
+    assert set(problems(text)) == {"space.learning_rate.lg", "space.learning_rate.low"}
+
+
+def test_an_empty_file_is_told_all_it_needs() -> None:
+    assert list(problems("")) == ["data", "budget", "space"]
+
+
+def test_a_wrong_entry_is_not_also_called_unknown(tiny_study: str) -> None:
+    text = with_change(tiny_study, "space.batch_size.choices", [16])
+    text = with_change(text, "space.hidden_size.when", {"batch_size": [16]})
+    assert list(problems(text)) == ["space.batch_size.choices"]
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}), st.just([[1]]),
+    st.dictionaries(st.sampled_from(["type", "low", "trials", "a b"]), st.integers() | st.text(max_size=2), max_size=2),
+)  # fmt: skip
+
+
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["name", "seed", "question", "data", "data.dataset", "budget", "budget.wall_time", "objective", "trial",
+                 "trial.horizon", "sampler", "sampler.name", "pruner", "pruner.x", "lr_range_test", "fixed", "fixed.loss",
+                 "fixed.fc_sizes", "incumbent", "incumbent.batch_size", "space", "space.loss", "space.batch_size.type",
+                 "space.batch_size.choices", "space.batch_size.when", "space.learning_rate.low", "promotion",
+                 "promotion.seeds", "promotion.overrides", "hardware", "hardware.device", "nothing"]
+            ),
+            VALUES,
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_file_says_it_is_read_or_refused(changes: list[tuple[str, object]]) -> None:
+    text = TINY.read_text()
+    for path, value in changes:
+        with suppress(AttributeError, KeyError, TypeError):  # a table is gone already
+            text = with_change(text, path, value)
+    with suppress(StudyFileError):
+        assert parse_study_spec(text).name
 
 
 def test_one_problem_is_one_line(tiny_study: str) -> None:
@@ -133,8 +262,26 @@ def test_missing_and_unreadable_files(tmp_path: Path, tiny_study: str) -> None:
     with pytest.raises(ConfigurationError, match="is not: Is a directory"):
         load_study_spec(tmp_path)
     (tmp_path / "latin.toml").write_bytes("question = 'Größe'".encode("latin-1"))
-    with pytest.raises(ConfigurationError, match="must be a readable TOML text"):
+    with pytest.raises(ConfigurationError, match=r"must be UTF-8 text, but .*latin\.toml has byte 0xf6 in line 1"):
         load_study_spec(tmp_path / "latin.toml")
+
+
+def test_a_file_s_own_name_may_be_no_study_name(tmp_path: Path, tiny_study: str) -> None:
+    path = tmp_path / "my study.toml"
+    path.write_text(tiny_study)
+    with pytest.raises(StudyFileError, match=r'`name` must be given, because .* no study name, "my study"'):
+        load_study_spec(path)
+
+
+def test_a_near_name_is_looked_for_in_studies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "fd001.toml").touch()
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"there is no fd01; did you mean studies/fd001\.toml\?"):
+        load_study_spec(Path("fd01"))
+    with pytest.raises(ConfigurationError, match=r"there is no other\.toml; there are: studies/fd001\.toml$"):
+        load_study_spec(Path("other.toml"))
 
 
 def test_the_name_is_the_file_s_unless_it_says_otherwise(tmp_path: Path, tiny_study: str) -> None:
@@ -159,7 +306,7 @@ def test_wall_time_in_words(given_time: object, seconds: float, tiny_study: str)
     seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=5, unique=True),
 )
 def test_a_spec_survives_the_database_exactly(low: float, factor: float, trials: int, seeds: list[int]) -> None:
-    text = Path(__file__).parent.parent.joinpath("tiny.toml").read_text()
+    text = TINY.read_text()
     for path, value in (
         ("space.learning_rate.low", low),
         ("space.learning_rate.high", low * factor),
@@ -172,6 +319,8 @@ def test_a_spec_survives_the_database_exactly(low: float, factor: float, trials:
     again = StudySpec.from_json(spec.to_json())
     assert again == spec
     assert again.fingerprint() == spec.fingerprint()
+    stored = {key: value for key, value in spec.model_dump(mode="json", exclude_none=True).items() if value}
+    assert parse_study_spec(tomli_w.dumps(stored)) == spec  # what is stored is a study file, too
 
 
 FREE = [
@@ -180,11 +329,12 @@ FREE = [
     ("hardware.workers", 7),
     ("promotion.top_k", 2),
     ("trial.checkpoint_every", 9),
+    ("data.fallback", "SIM1"),
 ]
 FROZEN = [
     ("seed", 8),
     ("trial.epochs", 4),
-    ("pruner.name", "MedianPruner"),
+    ("pruner", {"name": "ThresholdPruner", "upper": 1.0}),
     ("fixed.stride", 4),
     ("data.split_seed", 1),
 ]
@@ -200,8 +350,61 @@ def test_what_decides_no_trial_may_change(path: str, value: object, tiny_study: 
 def test_what_decides_a_trial_may_not(path: str, value: object, tiny_study: str) -> None:
     before, changed = parse_study_spec(tiny_study), parse_study_spec(with_change(tiny_study, path, value))
     assert changed.fingerprint() != before.fingerprint()
-    (change,) = changed.changed_keys(before.frozen_content())
-    assert change.startswith(f"{path} was ")
+    changes = changed.changed_keys(before.frozen_content())
+    assert changes
+    assert all(change.startswith(path) and " was " in change for change in changes)
+
+
+def test_changes_are_told_with_both_values(tiny_study: str) -> None:
+    before = parse_study_spec(with_change(tiny_study, "data.conditions", 1))
+    text = with_change(with_change(tiny_study, "space.batch_size.choices", [32, 16]), "fixed.stride", None)
+    text = with_change(with_change(text, "fixed.clip", 0.5), "trial.horizon", 4)
+    assert parse_study_spec(text).changed_keys(before.frozen_content()) == [
+        "data.conditions was 1, is 0",
+        "fixed.clip was (absent), is 0.5",
+        "fixed.stride was 8, is (absent)",
+        "space.batch_size.choices was [16, 32], is [32, 16]",
+        "trial.horizon was (absent), is 4",
+    ]
+
+
+@pytest.mark.parametrize(("path", "value"), [("fixed.clip", 1), ("pruner", {"name": "NopPruner"}), ("space", ...)])
+def test_the_same_question_written_differently_is_the_same(path: str, value: object, tiny_study: str) -> None:
+    text = with_change(tiny_study, "fixed.clip", 1.0)
+    if value is ...:  # the entries in another order
+        space = tomllib.loads(text)["space"]
+        value = dict(reversed(space.items()))
+    other = parse_study_spec(with_change(text, path, value))
+    assert other.fingerprint() == parse_study_spec(text).fingerprint()
+    assert other.space.names == parse_study_spec(text).space.names
+
+
+@pytest.mark.parametrize(
+    ("entry", "bounds"),
+    [
+        ({"type": "float", "low": 1e-4, "high": 1e-1, "log": True}, (1e-4, 1e-1)),
+        ({"type": "float", "low": 0.0005, "high": 0.0105, "step": 0.0005}, None),
+        ({"type": "categorical", "choices": [1e-3, 1e-2]}, None),
+        ({"type": "float", "low": 1e-4, "high": 1e-1, "when": {"batch_size": [16]}}, None),
+    ],
+)
+def test_a_prior_needs_an_interval_around_the_incumbent(entry: object, bounds: object, tiny_study: str) -> None:
+    spec = parse_study_spec(with_change(tiny_study, "space.learning_rate", entry))
+    assert spec.learning_rate_bounds() == bounds
+
+
+def test_the_incumbent_is_in_the_space_s_own_terms(tiny_study: str) -> None:
+    text = with_change(tiny_study, "space.clip", {"type": "int", "low": 1, "high": 5})
+    parameters = parse_study_spec(text).incumbent_parameters()
+    assert parameters == {"batch_size": 32, "clip": 1, "hidden_size": 4, "learning_rate": 0.001}
+    assert type(parameters["clip"]) is int
+
+
+def test_a_condition_that_does_not_hold_leaves_the_parameter_out(tiny_study: str) -> None:
+    text = with_change(
+        tiny_study, "space.dropout", {"type": "float", "low": 0.4, "high": 0.5, "when": {"batch_size": [16]}}
+    )
+    assert "dropout" not in parse_study_spec(text).incumbent_parameters()
 
 
 def test_sampled_fixed_and_published_values_meet_in_one_place(spec: StudySpec) -> None:
@@ -245,16 +448,52 @@ def test_shipped_studies(path: Path) -> None:
         assert spec.promotion.seeds == (42, 123, 456, 789, 1024)
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_whatever_a_shipped_study_samples_is_a_run(path: Path) -> None:
+    spec = load_study_spec(path)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(50):
+        trial = study.ask()
+        config = spec.run_config(spec.space.ask(trial, spec.settled()))
+        assert spec.promotion_config(config, 1).epochs == 100
+
+
 def test_five_studies_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == ["fd001", "fd002", "fd003", "fd004", "quickstart"]
 
 
+README = Path(__file__).parents[2] / "studies" / "README.md"
+
+
 def test_the_grammar_names_every_key() -> None:
-    text = (Path(__file__).parents[2] / "studies" / "README.md").read_text()
+    text = README.read_text(encoding="utf-8")
     tables = {name: field.annotation for name, field in StudySpec.model_fields.items()}
     keys = [f"`{name}`" for name in tables if name not in {"space", "fixed", "incumbent"}]
     for name, table in tables.items():
         if isinstance(table, type) and hasattr(table, "model_fields") and name != "space":
             keys += [f"`{key}`" for key in table.model_fields]
-    keys += [f"`{name}`" for name in RunConfig.model_fields]
-    assert [key for key in keys if key not in text and key.strip("`") not in {"data", "objective"}] == []
+    keys += [f"`{name}`" for name in (*RunConfig.model_fields, "type", "low", "high", "log", "step", "choices", "when")]
+    keys += [f"`{name}`" for name in (*SAMPLERS, *PRUNERS)]
+    assert [key for key in keys if key not in text and key.strip("`") not in StudySpec.model_fields] == []
+    assert [table for table in tables if f"`{table}`" not in text and f"[{table}" not in text] == []
+
+
+def test_the_grammar_s_defaults_are_the_code_s() -> None:
+    compared = 0
+    for section in README.read_text(encoding="utf-8").split("\n### ")[1:]:
+        heading = re.match(r"`\[(\w+)\]`", section)
+        table = StudySpec.model_fields[heading[1]].annotation if heading else StudySpec
+        fields = getattr(table, "model_fields", {}) or RunConfig.model_fields
+        for key, default in re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^`]+)`", section, flags=re.MULTILINE):
+            if key in fields:
+                expected = json.loads(json.dumps(fields[key].get_default(call_default_factory=True)))
+                assert tomllib.loads(f"x = {default}")["x"] == expected, key
+                compared += 1
+    assert compared > 50
+
+
+def test_the_grammar_s_example_is_a_study() -> None:
+    example = re.search(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert example
+    spec = parse_study_spec(example[1])
+    assert spec.incumbent_parameters()["batch_size"] == 128

@@ -1,0 +1,171 @@
+"""The tables of a study file. Grammar and meaning of every key: `studies/README.md`."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from amnl_tune.rul.configuration import DataConfig
+from amnl_tune.training.config import Schedule
+from amnl_tune.training.suggestion import Suggestion
+
+__all__ = [
+    "BudgetTable",
+    "DataTable",
+    "HardwareTable",
+    "ObjectiveTable",
+    "PromotionTable",
+    "PrunerTable",
+    "RangeTestTable",
+    "SamplerTable",
+    "Seed",
+    "Table",
+    "TrialTable",
+]
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+PRUNER_DEFAULTS: dict[str, dict[str, int]] = {
+    "SuccessiveHalvingPruner": {"min_resource": 3, "reduction_factor": 4},
+    "HyperbandPruner": {"min_resource": 3},
+    "MedianPruner": {"n_warmup_steps": 5},
+    "PercentilePruner": {"n_warmup_steps": 5},
+}
+"""Ours where Optuna's own cut before a learning curve says anything (performance: Pruning)."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Table(BaseModel):
+    """What all have in common: nothing unknown, nothing infinite, nothing changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+class DataTable(DataConfig):
+    """`[data]`: `DataConfig`, and what to do without data."""
+
+    dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    fallback: Literal["SIM1", "SIM6"] | None = None
+
+
+class ObjectiveTable(Table):
+    """`[objective]`: there is one, so far."""
+
+    metric: Literal["validation_rmse"] = "validation_rmse"
+    direction: Literal["minimize"] = "minimize"
+
+
+class BudgetTable(Table):
+    """`[budget]`: of the search, over all workers and restarts."""
+
+    trials: int = Field(ge=1)
+    epochs: int | None = Field(None, ge=1)
+    wall_time: float | None = Field(None, gt=0)
+
+    @field_validator("wall_time", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
+        if not match:
+            raise ValueError(f'must be seconds or a text like "45s", "90m", "2h", "1d", but got {value!r}')
+        return float(match[1]) * UNITS[match[2]]
+
+
+class TrialTable(Table):
+    """`[trial]`: how long a trial trains."""
+
+    epochs: int = Field(20, ge=1)
+    horizon: int | None = Field(None, ge=1)
+    checkpoint_every: int = Field(5, ge=1)
+
+
+class _NamedOptions(BaseModel):
+    """An Optuna class by name; every other key is one of its own keyword arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments."""
+        return dict(self.model_extra or {})
+
+
+class SamplerTable(_NamedOptions):
+    """`[sampler]`."""
+
+    name: str = "TPESampler"
+
+
+class PrunerTable(_NamedOptions):
+    """`[pruner]`: by default successive halving with its first cut after 3 epochs."""
+
+    name: str = "SuccessiveHalvingPruner"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_our_defaults(cls, value: Any) -> Any:
+        """Written out, so that the study's record says what was used."""
+        if not isinstance(value, dict):
+            return value
+        name = value.get("name", "SuccessiveHalvingPruner")
+        return (PRUNER_DEFAULTS.get(name, {}) if isinstance(name, str) else {}) | value
+
+
+class RangeTestTable(Table):
+    """`[lr_range_test]`: torch-lr-finder's words, and what becomes of its curve."""
+
+    enabled: bool = True
+    start_lr: float = Field(1e-6, gt=0)
+    end_lr: float = Field(1.0, gt=0)
+    num_iter: int = Field(100, ge=10, le=10_000)
+    suggestion: Suggestion = Suggestion.MINIMUM_10
+    spread: float = Field(10.0, gt=1.0)
+
+    @field_validator("end_lr")
+    @classmethod
+    def _rising(cls, end: float, info: ValidationInfo) -> float:
+        start = info.data.get("start_lr")
+        if start is not None and end <= start:
+            raise ValueError(f"must be above `start_lr`, but got (start_lr={start!r}, end_lr={end!r}); swap them")
+        return end
+
+
+class PromotionTable(Table):
+    """`[promotion]`: full runs of the best trials."""
+
+    enabled: bool = True
+    top_k: int = Field(1, ge=1)
+    seeds: tuple[Seed, ...] = (42,)
+    epochs: int = Field(100, ge=1)
+    schedule: Schedule = Schedule.FOUR_PHASE
+    patience: int | None = Field(None, ge=1)
+    checkpoint_every: int = Field(10, ge=1)
+    incumbent: bool = True
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise ValueError(f"must be one or more different numbers, but got {list(seeds)}")
+        return seeds
+
+
+class HardwareTable(Table):
+    """`[hardware]`: where no option of a command says otherwise."""
+
+    workers: int = Field(2, ge=1)
+    threads_per_worker: int | None = Field(None, ge=1)
+    device: str = "auto"
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+            raise ValueError(f'must be "auto", "cpu", "mps", "cuda" or "cuda:1", but got "{device}"')
+        return device
