@@ -19,8 +19,7 @@ from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.runs import open_runs, trials_left
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.progress import progress
-from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.scoring import looks_at_test, score_promotion
+from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.worker import budget_of
 from amnl_tune.settings import Settings
@@ -67,21 +66,20 @@ class Session:
         if trials_left(self.ledger, spec.name, budget) or open_runs(self.ledger, spec.name):
             self._work(spec.name, "search", min(self.workers, spec.budget.trials), total=spec.budget.trials)
 
-    def promote(self, spec: StudySpec, number: int, *, force: bool = False) -> None:
-        """Runs a promotion's runs to their end, then scores the test engines, once.
+    def train_promotion(self, spec: StudySpec, number: int) -> None:
+        """Runs a promotion's runs to their end.
 
         Raises:
-            StudyError: it is scored already and `force` is not set; the workers left before the end.
+            StudyError: the workers left before that.
         """
         runs = progress(self.ledger, spec.name, promotion=number)
         if runs.finished < len(runs.runs):
             self._work(spec.name, "promotion", min(self.workers, len(runs.runs)), promotion=number)
-        score_promotion(self.ledger, spec, self.source, self.artifacts, number=number, force=force)
 
     def is_scored(self, study: str, number: int) -> bool:
         """Whether the study's newest promotion is `number` and has its score."""
-        promotion = latest_promotion(self.ledger, study)
-        return promotion is not None and promotion.number == number and looks_at_test(self.ledger, promotion.id) > 0
+        scores = latest_scores(self.ledger, study)
+        return scores is not None and scores.promotion == number
 
     def _work(self, study: str, title: str, count: int, *, promotion: int = 0, total: int | None = None) -> None:
         environment = dict(os.environ) | {

@@ -49,6 +49,7 @@ def promote(
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.promotion import open_promotion
+    from amnl_tune.search.scoring import score_again
     from amnl_tune.search.spec import StudySpec
 
     quiet_libraries()
@@ -65,7 +66,9 @@ def promote(
         device=device or spec.hardware.device,
         tensorboard=tensorboard,
     )
-    session.promote(spec, open_promotion(ledger, spec, top_k=top, seeds=seed), force=force)
+    number = open_promotion(ledger, spec, top_k=top, seeds=seed)
+    session.train_promotion(spec, number)
+    score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
     facts = summarize(ledger, study)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

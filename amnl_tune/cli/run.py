@@ -1,7 +1,9 @@
 """`amnl-tune run`: the whole line, from a study file to an exported model."""
 
 import json
+import shutil
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -65,6 +67,7 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.opening import open_study
     from amnl_tune.search.promotion import open_promotion
+    from amnl_tune.search.scoring import ensure_scored
 
     _say(session, f"{spec.name}: {spec.question}")
     opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
@@ -76,7 +79,8 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
         if session.is_scored(spec.name, number):
             _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
         else:
-            session.promote(spec, number)
+            session.train_promotion(spec, number)
+            ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
         made = _ship(session, spec, out)
     facts = summarize(session.ledger, spec.name) | made
     if as_json:
@@ -113,14 +117,21 @@ def _point_on(session: "Session", spec: "StudySpec", made: dict[str, str]) -> No
     for name, place in made.items():
         _say(session, f"{name.capitalize():<7} {place}")
     test_file = session.source.find(f"test_{spec.data.dataset}.txt")
-    predict = f"amnl-tune predict {made['export']} {test_file}" if made else f"amnl-tune promote {spec.name}"
+    predict = f"predict {made['export']} {test_file}" if made else f"promote {spec.name}"
     _say(session, "\nTry next:")
     for command, meaning in (
-        ("amnl-tune dashboard", "browse the trials"),
+        ("dashboard", "browse the trials"),
         (predict, "use the exported model" if made else "full runs of the best trials"),
-        ("amnl-tune run studies/fd001.toml", "the full network's search"),
+        ("run studies/fd001.toml", "the full network's search"),
     ):
-        _say(session, f"  {command}    # {meaning}")
+        _say(session, f"  {_program()} {command}    # {meaning}")
+
+
+def _program() -> str:
+    """What the user typed to get here, where `amnl-tune` alone would not be found."""
+    if shutil.which("amnl-tune"):
+        return "amnl-tune"
+    return f"{sys.executable} -m amnl_tune" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
 
 
 def _say(session: "Session", text: str) -> None:

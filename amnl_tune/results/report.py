@@ -28,7 +28,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 .answer { font-size: 1.15rem; } .warning { border: 2px solid #D55E00; padding: .6rem 1rem; border-radius: .4rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } td.long { white-space: normal; text-align: left; }
+th:first-child, td:first-child { text-align: left; } .long { white-space: normal; text-align: left !important; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .js-plotly-plot text { fill: var(--text) !important; } figure { margin: 0; }
@@ -145,7 +145,9 @@ def _figures(ledger: Ledger, study: str) -> list[str]:
 
 def _drawn(title: str, figure: go.Figure) -> str:
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
-    drawing = figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False})
+    drawing = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False}
+    )
     return f"<h2>{html.escape(title)}</h2><figure>{drawing}</figure>"
 
 
@@ -164,7 +166,7 @@ def _provenance(ledger: Ledger, facts: dict[str, Any]) -> str:
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[Any]], *, long: int | None = None) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    head = "".join(f"<th{' class=long' if i == long else ''}>{html.escape(name)}</th>" for i, name in enumerate(header))
     body = "".join(
         "<tr>"
         + "".join(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
@@ -13,6 +14,7 @@ from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import create_optuna_study, open_storage
 from amnl_tune.search.worker import resolve_device
+from amnl_tune.training.config import RunConfig
 from amnl_tune.training.lr_range_test import RangeTestOptions
 
 __all__ = ["OpenedStudy", "open_study", "range_test"]
@@ -46,21 +48,36 @@ def open_study(
     fleet = source.training(spec.data.dataset)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(fleet, config, artifacts.prepared)
-    data.training_windows(
-        config.window, config.stride
-    )  # a window longer than every engine is refused before anything is kept
+    _require_fit(spec, config, data)
     with exclusive(ledger.url):
         storage = open_storage(ledger)
         opening = freeze(ledger, spec, fleet.sha256)
         create_optuna_study(storage, spec, new=opening is Opening.CREATED)
     row = find_study(ledger, spec.name)
+    test = None
     if row.prepared_at is None:
         test = range_test(ledger, spec, data, device=device) if spec.lr_range_test.enabled else None
         prior = prior_from(test, spec) if test else Prior()
         settle_prior(ledger, spec.name, prior, test.key if test else None)
         row = find_study(ledger, spec.name)
-    made = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
-    return OpenedStudy(spec, opening, prior_of(row), made)
+    if test is None and row.range_test_key:
+        test = find_range_test(ledger, row.range_test_key)
+    return OpenedStudy(spec, opening, prior_of(row), test)
+
+
+def _require_fit(spec: StudySpec, config: RunConfig, data: PreparedData) -> None:
+    """Refuses, before anything is kept, a study whose longest window or largest batch its engines cannot fill."""
+    most = {
+        name: max(spec.space[name].values()) if name in spec.space else getattr(config, name)
+        for name in ("window", "stride", "batch_size")
+    }
+    windows = len(data.training_windows(most["window"], most["stride"]))
+    if most["batch_size"] > windows:
+        raise ConfigurationError(
+            f"`batch_size` must be at most the number of training windows, but the study may try "
+            f"batch_size={most['batch_size']} on {windows} windows of {data.dataset} (window={most['window']}, "
+            f"stride={most['stride']}); lower `batch_size`"
+        )
 
 
 def range_test(ledger: Ledger, spec: StudySpec, data: PreparedData, *, device: str) -> RangeTest:

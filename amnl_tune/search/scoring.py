@@ -6,7 +6,8 @@ stays marked.
 
 import getpass
 import json
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,15 @@ from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
 
-__all__ = ["CandidateScore", "TestScores", "find_scores", "looks_at_test", "score_promotion"]
+__all__ = [
+    "CandidateScore",
+    "TestScores",
+    "ensure_scored",
+    "find_scores",
+    "latest_scores",
+    "looks_at_test",
+    "score_again",
+]
 
 
 @dataclass(frozen=True)
@@ -89,26 +98,44 @@ class TestScores:
         return asdict(self)
 
 
-def score_promotion(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int, force: bool = False
+def ensure_scored(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int
 ) -> TestScores:
-    """Scores winner and incumbent of a finished promotion on the test engines.
+    """A finished promotion's scores: those there are, else the one look is taken now.
 
     Raises:
-        StudyError: runs are unfinished, all failed, or the engines have been looked at and `force` is not set.
+        StudyError: runs are unfinished, or all failed.
     """
     promotion = _promotion(ledger, spec.name, number)
-    candidates = _require_finished(ledger, spec.name, number)
-    if looks_at_test(ledger, promotion.id) and not force:
+    return find_scores(ledger, promotion.id) or _look(ledger, spec, source, artifacts, promotion, look=1)
+
+
+def score_again(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int, force: bool
+) -> TestScores:
+    """A look that somebody asks for: refused when there was one, unless forced; and marked when forced.
+
+    Raises:
+        StudyError: the engines have been looked at and `force` is not set; runs are unfinished, or all failed.
+    """
+    promotion = _promotion(ledger, spec.name, number)
+    looks = looks_at_test(ledger, promotion.id)
+    if looks and not force:
         raise StudyError(
             f"The test engines are scored once, but promotion {number} of study {spec.name!r} has its score; see "
             f"`amnl-tune study show {spec.name}`, or insist with --force, which every report will say"
         )
-    data = cached_prepare(
-        source.training(spec.data.dataset), spec.run_config(spec.incumbent_parameters()), artifacts.prepared
-    )
-    scores = _scores(candidates, data, source, spec, number)
-    return _record(ledger, promotion, scores, force=force)
+    return _look(ledger, spec, source, artifacts, promotion, look=looks + 1)
+
+
+def _look(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
+) -> TestScores:
+    candidates = _require_finished(ledger, spec.name, promotion.number)
+    config = spec.run_config(spec.incumbent_parameters())
+    data = cached_prepare(source.training(spec.data.dataset), config, artifacts.prepared)
+    scores = _scores(candidates, data, source, spec, promotion.number)
+    return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
 
 def _promotion(ledger: Ledger, study: str, number: int) -> PromotionRow:
@@ -190,24 +217,20 @@ def _predict(run: RunRow, path: Path, rows: EngineRows, ends: torch.Tensor) -> n
     return predict_windows(model, rows, ends, config.window).rul.numpy()
 
 
-def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores, *, force: bool) -> TestScores:
-    looks = looks_at_test(ledger, promotion.id)
-    try:
-        with ledger.write() as session:
-            row = TestScoreRow(
+def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> TestScores:
+    """Enters a look. Two processes that take the same look at once enter it once: their scores are equal."""
+    with suppress(sqlalchemy.exc.IntegrityError), ledger.write() as session:
+        session.add(
+            TestScoreRow(
                 promotion_id=promotion.id,
-                look=looks + 1,
-                forced=force and looks > 0,
+                look=scores.look,
+                forced=scores.forced,
                 scored_by=f"{getpass.getuser()}@{host_name()}",
                 scored_at=database_time(session),
                 data_sha256=scores.data_sha256,
                 scores=json.dumps(scores.plain()),
             )
-            session.add(row)
-    except (
-        sqlalchemy.exc.IntegrityError
-    ):  # another process scored the same promotion in this moment: one look, equal scores
-        pass
+        )
     recorded = find_scores(ledger, promotion.id)
     assert recorded is not None
     return recorded

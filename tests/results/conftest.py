@@ -12,7 +12,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.scoring import TestScores, score_promotion
+from amnl_tune.search.scoring import TestScores, ensure_scored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import open_workplace, work
@@ -41,7 +41,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fleet_dir: Path) -> Itera
     work(place, threads=1)
     number = open_promotion(ledger, spec, seeds=[42, 123])
     work(place, threads=1)
-    scores = score_promotion(ledger, spec, source, artifacts, number=number)
+    scores = ensure_scored(ledger, spec, source, artifacts, number=number)
     ship(ledger, spec, source, artifacts, home / "bundle")
     yield Finished(spec, ledger, source, artifacts, scores, home / "bundle")
     ledger.close()

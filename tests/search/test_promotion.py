@@ -19,7 +19,7 @@ from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, 
 from amnl_tune.search.opening import OpenedStudy, open_study
 from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates
 from amnl_tune.search.runner import Workplace
-from amnl_tune.search.scoring import TestScores, latest_scores, looks_at_test, score_promotion
+from amnl_tune.search.scoring import TestScores, ensure_scored, latest_scores, looks_at_test, score_again
 from amnl_tune.search.spec import StudySpec, TrialTable
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
@@ -39,7 +39,7 @@ def promoted(
     place = searched(spec, open_tiny)
     number = open_promotion(place.ledger, spec)
     work(place, threads=1)
-    return place, score_promotion(place.ledger, spec, source, artifacts, number=number)
+    return place, ensure_scored(place.ledger, spec, source, artifacts, number=number)
 
 
 def test_the_best_trials_and_the_published_defaults_are_promoted(spec: StudySpec, open_tiny: OpenTiny) -> None:
@@ -67,8 +67,9 @@ def test_one_look_and_no_second_unless_forced(
     assert scores.incumbent.origin == Origin.PUBLISHED_DEFAULTS
     assert scores.winner.validation_rmse <= scores.incumbent.validation_rmse
     with pytest.raises(StudyError, match=r"scored once, but promotion 1 of study 'tiny' has its score.*--force"):
-        score_promotion(place.ledger, spec, source, artifacts, number=1)
-    again = score_promotion(place.ledger, spec, source, artifacts, number=1, force=True)
+        score_again(place.ledger, spec, source, artifacts, number=1, force=False)
+    assert ensure_scored(place.ledger, spec, source, artifacts, number=1).look == 1
+    again = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
     assert (again.look, again.forced, again.winner) == (2, True, scores.winner)
     promotion = latest_promotion(place.ledger, spec.name)
     assert promotion is not None
@@ -86,7 +87,7 @@ def test_a_promotion_is_scored_when_it_has_ended(
     place = searched(spec, open_tiny)
     number = open_promotion(place.ledger, spec)
     with pytest.raises(StudyError, match="scored when all its runs have ended"):
-        score_promotion(place.ledger, spec, source, artifacts, number=number)
+        ensure_scored(place.ledger, spec, source, artifacts, number=number)
     assert latest_scores(place.ledger, spec.name) is None
 
 

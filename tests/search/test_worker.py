@@ -16,7 +16,7 @@ import pytest
 import torch
 from sqlalchemy import select, update
 
-from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.errors import ConfigurationError, StorageError, StudyError
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search import runner
@@ -147,15 +147,33 @@ def test_out_of_memory_fails_the_trial_and_the_search_goes_on(
     assert trials(place)[0].user_attrs["failure"] == rows[0].reason
 
 
-def test_a_configuration_that_does_not_fit_the_data_fails_with_its_reason(spec: StudySpec, open_tiny: OpenTiny) -> None:
-    entry = spec.space.root["batch_size"].model_copy(update={"choices": (100_000, 32)})
-    wide = spec.model_copy(update={"space": type(spec.space)(spec.space.root | {"batch_size": entry})})
-    _, place = open_tiny(wide.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 8})}))
+def test_a_configuration_that_is_refused_fails_with_its_reason(
+    spec: StudySpec, open_tiny: OpenTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, place = open_tiny(spec)
+
+    def picky(config: object, *args: object, **kwargs: object) -> object:
+        if config.batch_size == 32:  # type: ignore[attr-defined]
+            raise ConfigurationError("`batch_size` must be another one")
+        return fit(config, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner, "fit", picky)
     work(place, threads=1)
     failed = [row for row in runs(place.ledger) if row.status is RunStatus.FAIL]
     assert failed
-    assert all("`batch_size` must be at most the number of training windows" in (row.reason or "") for row in failed)
-    assert len(runs(place.ledger)) == 8
+    assert {row.reason for row in failed} == {"`batch_size` must be another one"}
+    assert len(runs(place.ledger)) == 4
+
+
+@pytest.mark.parametrize(("choices", "stride"), [((100_000, 32), 8), ((16, 32), 500)])
+def test_batches_that_the_data_cannot_fill_are_refused_before_anything_is_kept(
+    choices: tuple[int, ...], stride: int, spec: StudySpec, open_tiny: OpenTiny
+) -> None:
+    entry = spec.space.root["batch_size"].model_copy(update={"choices": choices})
+    space = type(spec.space)(spec.space.root | {"batch_size": entry})
+    wide = spec.model_copy(update={"space": space, "fixed": spec.fixed | {"stride": stride}})
+    with pytest.raises(ConfigurationError, match="`batch_size` must be at most the number of training windows"):
+        open_tiny(wide)
 
 
 def leaving_after(place: Workplace, epochs: int) -> Workplace:

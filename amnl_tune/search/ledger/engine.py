@@ -19,6 +19,9 @@ from amnl_tune.errors import StorageError
 __all__ = ["Ledger", "connect_options", "database_time", "parse_url", "storage_failures"]
 
 READ_ONLY = "amnl_read_only"
+BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
+"""Database errors that are ours, not the surroundings'."""
+
 SQLITE_TIMEOUT = 60.0
 """Seconds that a writer waits for the others (optuna: a report's p99 is 1.4 s at 16 workers)."""
 
@@ -94,7 +97,9 @@ def storage_failures(url: URL) -> Iterator[None]:
     """Database failures in the user's words; programming errors keep their traceback."""
     try:
         yield
-    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, StorageInternalError) as error:
+    except (sqlalchemy.exc.DBAPIError, StorageInternalError) as error:
+        if isinstance(error, BUGS):
+            raise
         place = url.render_as_string(hide_password=True)
         reason = _first_line(error)
         raise StorageError(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
@@ -139,6 +144,8 @@ def _first_line(error: Exception) -> str:
 def _remedy(reason: str, url: URL) -> str:
     if "disk is full" in reason:
         return "free space, then run the same command again: nothing is lost"
+    if "not a database" in reason:
+        return "move the file away, or set --storage to another one"
     if "readonly" in reason or "unable to open" in reason:
         return "make the file and its folder writable, or set --home or --storage"
     if url.get_backend_name() == "sqlite":
