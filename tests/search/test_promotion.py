@@ -24,6 +24,8 @@ from amnl_tune.search.spec import StudySpec, TrialTable
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
 
+pytestmark = pytest.mark.slow
+
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 
 

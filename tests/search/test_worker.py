@@ -90,6 +90,7 @@ def test_opening_again_finds_the_range_test_and_the_prior(spec: StudySpec, open_
     assert again.range_test.cached
 
 
+@pytest.mark.slow
 def test_the_range_test_can_be_switched_off(spec: StudySpec, open_tiny: OpenTiny) -> None:
     off = spec.model_copy(update={"lr_range_test": spec.lr_range_test.model_copy(update={"enabled": False})})
     opened, place = open_tiny(off)
@@ -98,6 +99,7 @@ def test_the_range_test_can_be_switched_off(spec: StudySpec, open_tiny: OpenTiny
     assert [row.origin for row in runs(place.ledger)] == [Origin.PUBLISHED_DEFAULTS] + [Origin.SAMPLER] * 3
 
 
+@pytest.mark.slow
 def test_raising_the_trials_extends_a_finished_study(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     work(place, threads=1)
@@ -182,6 +184,7 @@ def leaving_after(place: Workplace, epochs: int) -> Workplace:
     return replace(place, leaving=lambda: next(count) >= epochs)
 
 
+@pytest.mark.slow
 def test_a_worker_that_leaves_hands_its_trial_over_with_the_same_result(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     budget = budget_of(spec, place.prior)
@@ -206,6 +209,7 @@ def test_a_worker_that_leaves_hands_its_trial_over_with_the_same_result(spec: St
     assert len(trials(place)) == 4
 
 
+@pytest.mark.slow
 def test_a_run_is_given_up_after_too_many_deaths(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     for number in range(MAX_FAILURES):
@@ -238,6 +242,7 @@ def test_a_trial_told_but_not_noted_is_not_told_again(
     assert len(trials(place)) == 4
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_starts_the_trial_over(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     claimed = claim(place.ledger, spec.name, "w1", budget_of(spec, place.prior), ttl=-1)
@@ -250,6 +255,7 @@ def test_a_damaged_checkpoint_starts_the_trial_over(spec: StudySpec, open_tiny: 
     assert runs(place.ledger)[0].status is RunStatus.COMPLETE
 
 
+@pytest.mark.slow
 def test_a_bug_keeps_its_traceback_and_the_trial_goes_on_elsewhere(
     spec: StudySpec, open_tiny: OpenTiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +273,7 @@ def test_a_bug_keeps_its_traceback_and_the_trial_goes_on_elsewhere(
     assert [row.status for row in runs(place.ledger)] == [RunStatus.COMPLETE] * 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_checkpointing_loses_nothing(
     spec: StudySpec, open_tiny: OpenTiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ def curve(epochs: list[EpochResult]) -> list[tuple[float, ...]]:
     return [(e.number, e.train_rul_loss, e.train_health_loss, e.validation_rmse, e.learning_rate) for e in epochs]
 
 
+@pytest.mark.slow
 def test_it_learns(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
     config = tiny_config.replaced(epochs=20, stride=2, learning_rate=5e-3, hidden_size=8)
     *_, last = fit(config, tiny_data)
