@@ -14,7 +14,7 @@ from amnl_tune.errors import DataError, DataNotFoundError
 if TYPE_CHECKING:
     from amnl_tune.rul.sources import FleetSource
 
-__all__ = ["app"]
+__all__ = ["app", "download_progress"]
 
 app = typer.Typer(no_args_is_help=True, help="Get the C-MAPSS files, verify them, say what is in a data set.")
 
@@ -39,7 +39,7 @@ def fetch(
     if all(check.state is archive.FileState.OK for check in checks):
         typer.echo(f"All {len(checks)} files are already in place and right: {_folders(checks)}")
         return
-    with _progress() as progress:
+    with download_progress() as progress:
         put = archive.fetch(target, urls=source or archive.SOURCES, progress=progress)
     typer.echo(f"Put {len(put)} files into {target}, each with the right SHA-256")
 
@@ -134,7 +134,7 @@ def _print_facts(facts: list[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int | None], None]]:
+def download_progress() -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal, else a line at each quarter; on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

@@ -13,7 +13,7 @@ from amnl_tune.search.ledger.models import RunStatus
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.progress import Progress, RunView, WorkerView
 
-__all__ = ["Watch", "watching"]
+__all__ = ["Watch", "clock", "watching"]
 
 Watch = Callable[[Progress], None]
 
@@ -68,7 +68,7 @@ def _facts(now: Progress) -> str:
     if now.best and now.best.best is not None:
         parts.append(f"best {now.best.best:.2f} ({now.best.label})")
     if now.seconds_left is not None and now.finished < now.total:
-        parts.append(f"about {_clock(now.seconds_left)} left")
+        parts.append(f"about {clock(now.seconds_left)} left")
     return ", ".join(parts)
 
 
@@ -91,7 +91,8 @@ def _workers(workers: tuple[WorkerView, ...]) -> Table:
     return table
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """h:mm:ss, or m:ss below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from amnl_tune.cli.data import download_progress
 from amnl_tune.cli.display import watching
 from amnl_tune.errors import DataNotFoundError, StudyError
 from amnl_tune.launch.local import LocalWorkers
@@ -121,9 +122,11 @@ def on_available_data(spec: StudySpec, source: FleetSource, console: Console) ->
         return spec
     try:
         if not set(missing) <= set(CHECKSUMS):
-            source.training(spec.data.dataset)  # raises what is wrong with the name or the folders
+            source.training(spec.data.dataset)  # not NASA's: one of these raises what is wrong with name or folders
+            source.test(spec.data.dataset)
         console.print(f"{spec.data.dataset} is not on this machine: downloading NASA's archive ...", highlight=False)
-        archive.fetch(source.directories[-1])
+        with download_progress() as shown:
+            archive.fetch(source.directories[-1], progress=shown)
         return spec
     except DataNotFoundError as error:
         if spec.data.fallback is None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -36,9 +37,11 @@ def run(
 
     The same command again continues where it stopped; a finished study shows its result. Two at once share the work.
     """
+    started = time.monotonic()
     signal.signal(signal.SIGTERM, _as_interrupt)
     from rich.console import Console
 
+    from amnl_tune.cli.display import clock
     from amnl_tune.cli.pipeline import Session, on_available_data
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
@@ -60,6 +63,8 @@ def run(
         tensorboard=tensorboard,
     )
     _run(session, spec, out or Path("exports") / spec.name, as_json=as_json)
+    if not as_json:
+        _say(session, f"\nTook {clock(time.monotonic() - started)}.")
 
 
 def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from amnl_tune.errors import StorageError
 from amnl_tune.results.bundle import load_bundle
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
+from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, StudyRow
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +62,19 @@ class Bench:
         ledger.close()
         return [(run.promotion, run.slot, str(run.status), run.value, curves[run.id]) for run in runs]
 
+    def is_being_prepared(self) -> bool:
+        """Whether the study exists and its learning-rate prior does not."""
+        if not (self.home / "amnl_tune.db").exists():
+            return False
+        ledger = Ledger(f"sqlite:///{self.home / 'amnl_tune.db'}")
+        try:
+            with ledger.read() as session:
+                return session.scalars(select(StudyRow.prepared_at)).all() == [None]
+        except StorageError:  # the tables are only being made
+            return False
+        finally:
+            ledger.close()
+
     def wait_until(self, promotion: int, epochs: int) -> None:
         """Until the runs of a promotion (0: the trials) have so many epochs together."""
         until = time.monotonic() + 120
@@ -72,7 +86,7 @@ class Bench:
                         query = select(RunRow.epochs_done).where(RunRow.promotion == promotion)
                         if sum(session.scalars(query)) >= epochs:
                             return
-                except Exception:
+                except StorageError:  # the tables are only being made
                     pass
                 finally:
                     ledger.close()
@@ -150,6 +164,20 @@ def test_interrupted_and_continued_is_undisturbed(
     undisturbed = Bench(tmp_path / "undisturbed", longer, fleet_dir)
     assert undisturbed.run()[0] == 0
     assert bench.results() == undisturbed.results()
+
+
+def test_interrupted_in_the_lr_range_test(bench: Bench) -> None:
+    """The study is there, but nothing of it is settled yet."""
+    bench.file.write_text(bench.file.read_text().replace("num_iter = 60", "num_iter = 1500"))
+    victim = bench.start()
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not bench.is_being_prepared():
+        time.sleep(0.05)
+    victim.send_signal(signal.SIGINT)
+    _, err = victim.communicate(timeout=60)
+    assert (victim.returncode, err.count("\n")) == (2, 1), err
+    assert bench.is_being_prepared()
+    assert bench.run()[0] == 0
 
 
 def test_two_runs_at_once_share_the_work(bench: Bench) -> None:
