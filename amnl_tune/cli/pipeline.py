@@ -102,8 +102,9 @@ class Session:
             while workers.poll():
                 time.sleep(POLL_SECONDS)
                 watch(progress(self.ledger, study, promotion=promotion, total=total))
-            watch(progress(self.ledger, study, promotion=promotion, total=total))
-        left = open_runs(self.ledger, study)
+            ended = progress(self.ledger, study, promotion=promotion, total=total)
+            watch(ended)
+        left = len(ended.runs) - ended.finished
         if left:
             raise StudyError(
                 f"Workers stay until every run has ended, but they were asked to leave with {left} runs of study "

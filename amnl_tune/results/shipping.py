@@ -43,7 +43,7 @@ def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifa
     run = _run(ledger, spec.name, promotion.number, scores.winner.trial_number, int(seed))
     config = RunConfig.model_validate_json(run.config or "")
     fleet = source.training(spec.data.dataset)
-    weights = Path(scores.winner.weights[seed])
+    weights = artifacts.weights(run)
     try:
         content = weights.read_bytes()
     except OSError as error:
@@ -94,7 +94,7 @@ def _metrics(scores: TestScores, seed: str, run: RunRow, looks: int) -> dict[str
     return {
         "exported_seed": int(seed),
         "exported": winner.by_seed[seed]
-        | {name: own[name] for name in ("rmse_all_windows", "best_epoch") if name in own and own[name] == own[name]},
+        | {name: own[name] for name in ("rmse_all_windows", "best_epoch") if own.get(name) is not None},
         "mean_over_seeds": _figures(winner),
         "by_seed": winner.by_seed,
         "published_defaults": _figures(incumbent) if incumbent else None,

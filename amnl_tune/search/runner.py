@@ -113,10 +113,10 @@ def _tell(place: Workplace, lease: Lease, trial: Trial, epoch: EpochResult) -> N
         trial.study.tell(trial, epoch.final.rmse, skip_if_finished=True)
     else:
         trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-    _finish_as_told(place, lease, trial, epoch)
+    _finish_as_told(place, lease, trial)
 
 
-def _finish_as_told(place: Workplace, lease: Lease, trial: Trial, epoch: EpochResult | None = None) -> None:
+def _finish_as_told(place: Workplace, lease: Lease, trial: Trial) -> None:
     told = frozen(trial)
     statuses = {TrialState.COMPLETE: RunStatus.COMPLETE, TrialState.PRUNED: RunStatus.PRUNED}
     diverged = told.user_attrs.get("diverged")
@@ -144,11 +144,11 @@ def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
     if epoch.final is None:
         _fail(place, lease, run, f"diverged in epoch {epoch.number}")
         return
-    path = place.artifacts.weights(run)
+    weights = epoch.state.best_model().state_dict()
     write_content(
-        path, save({name: value.cpu().contiguous() for name, value in epoch.state.best_model().state_dict().items()})
+        place.artifacts.weights(run), save({name: value.cpu().contiguous() for name, value in weights.items()})
     )
-    result = epoch.final.plain() | {"best_epoch": epoch.state.best_epoch, "weights": str(path)}
+    result = epoch.final.plain() | {"best_epoch": epoch.state.best_epoch}
     finish(place.ledger, lease, RunStatus.COMPLETE, value=epoch.final.rmse, result=result)
     _discard(place.artifacts.checkpoint(run))
 
@@ -184,6 +184,8 @@ def _latest(place: Workplace, run: RunRow, config: RunConfig) -> Checkpoint | No
     own = place.artifacts.checkpoint(run)
     try:
         checkpoint = load_checkpoint(own, place.device)
+        if checkpoint and not checkpoint.continues_as(config, place.data.sha256):
+            raise CheckpointError(f"A checkpoint must be the run's own, but {own} is left over from another study")
     except CheckpointError as error:
         logger.warning("%s; starting over", error)
         _discard(own)
@@ -191,7 +193,7 @@ def _latest(place: Workplace, run: RunRow, config: RunConfig) -> Checkpoint | No
     if checkpoint or run.is_trial or run.trial_number is None or config.horizon is None:
         return checkpoint
     trial = load_checkpoint(place.artifacts.trial_checkpoint(run.study, run.trial_number), place.device)
-    return trial if trial and trial.continues_as(config) else None
+    return trial if trial and trial.continues_as(config, place.data.sha256) else None
 
 
 def _row(epoch: EpochResult) -> dict[str, float | int | None]:

@@ -22,7 +22,7 @@ from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
-from amnl_tune.rul.sources import FleetSource
+from amnl_tune.rul.sources import FleetSource, TestFleet
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
@@ -52,7 +52,7 @@ class CandidateScore:
         trial_number, origin: where it comes from.
         validation_rmse: that chose, in cycles.
         test_rmse: in cycles, labels capped at 125. nasa_score: sum over the engines.
-        by_seed: the same two for each seed. weights: file of each seed's network.
+        by_seed: the same two for each seed.
         predicted: (engines,) mean prediction over the seeds, in cycles.
     """
 
@@ -62,7 +62,6 @@ class CandidateScore:
     test_rmse: float
     nasa_score: float
     by_seed: dict[str, dict[str, float]]
-    weights: dict[str, str]
     predicted: list[float]
 
 
@@ -134,7 +133,7 @@ def _look(
     candidates = _require_finished(ledger, spec.name, promotion.number)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, artifacts.prepared)
-    scores = _scores(candidates, data, source, spec, promotion.number)
+    scores = _scores(candidates, data, source.test(spec.data.dataset), artifacts, promotion.number)
     return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
 
@@ -159,9 +158,8 @@ def _require_finished(ledger: Ledger, study: str, number: int) -> list[Candidate
 
 
 def _scores(
-    candidates: list[Candidate], data: PreparedData, source: FleetSource, spec: StudySpec, number: int
+    candidates: list[Candidate], data: PreparedData, fleet: TestFleet, artifacts: Artifacts, number: int
 ) -> TestScores:
-    fleet = source.test(spec.data.dataset)
     rows = engine_rows(fleet.frame, data.scaling, fleet.rul)
     ends = torch.from_numpy(np.flatnonzero(np.r_[np.diff(fleet.frame["unit"].to_numpy()) != 0, True]))
     true = rows.rul[ends].numpy()
@@ -174,8 +172,8 @@ def _scores(
         dataset=fleet.name,
         data_sha256=fleet.sha256,
         scored_at=0.0,
-        winner=_score(candidates[0], rows, ends, true),
-        incumbent=_score(incumbent, rows, ends, true) if incumbent else None,
+        winner=_score(candidates[0], artifacts, rows, ends, true),
+        incumbent=_score(incumbent, artifacts, rows, ends, true) if incumbent else None,
         mean_rmse=mean_predictor_rmse(true),
         mean_nasa_score=nasa_score(mean, true),
         true=true.tolist(),
@@ -183,18 +181,18 @@ def _scores(
     )
 
 
-def _score(candidate: Candidate, rows: EngineRows, ends: torch.Tensor, true: np.ndarray) -> CandidateScore:
-    predictions, by_seed, weights = [], {}, {}
+def _score(
+    candidate: Candidate, artifacts: Artifacts, rows: EngineRows, ends: torch.Tensor, true: np.ndarray
+) -> CandidateScore:
+    predictions, by_seed = [], {}
     for run in candidate.complete:
-        path = Path(json.loads(run.result or "{}")["weights"])
-        predicted = _predict(run, path, rows, ends)
+        predicted = _predict(run, artifacts.weights(run), rows, ends)
         predictions.append(predicted)
         by_seed[str(run.seed)] = {
             "validation_rmse": run.value or 0.0,
             "test_rmse": rmse(predicted, true),
             "nasa_score": nasa_score(predicted, true),
         }
-        weights[str(run.seed)] = str(path)
     return CandidateScore(
         trial_number=candidate.trial_number,
         origin=str(candidate.origin),
@@ -202,7 +200,6 @@ def _score(candidate: Candidate, rows: EngineRows, ends: torch.Tensor, true: np.
         test_rmse=float(np.mean([seed["test_rmse"] for seed in by_seed.values()])),
         nasa_score=float(np.mean([seed["nasa_score"] for seed in by_seed.values()])),
         by_seed=by_seed,
-        weights=weights,
         predicted=np.mean(predictions, axis=0).tolist(),
     )
 

@@ -103,13 +103,10 @@ def _mend(rest: dict[str, Any], path: list[str], finding: dict[str, Any]) -> Non
         rest["space"].pop(path[1], None)
         return
     if finding["type"] != "missing":
-        table: Any = rest
-        for part in path[:-1]:
-            table = table[part] if isinstance(table, dict) else None
-        if isinstance(table, dict):
-            table.pop(path[-1], None)
-            return
-        rest.pop(path[0], None)  # an item of a list
+        table = rest
+        while len(path) > 1 and isinstance(table.get(path[0]), dict):
+            table, path = table[path[0]], path[1:]
+        table.pop(path[0], None)  # with one wrong item, the whole list
     elif tuple(path) in STAND_INS:
         _table(rest, path[:-1])[path[-1]] = copy.deepcopy(STAND_INS[tuple(path)])
         if path == ["space"]:

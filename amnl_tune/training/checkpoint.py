@@ -34,23 +34,24 @@ class Checkpoint:
     epoch: int
     payload: dict[str, Any]
 
-    def continues_as(self, config: RunConfig) -> bool:
-        """Whether a run of `config` can go on from here."""
-        return not self._differing(config)
+    def continues_as(self, config: RunConfig, data_sha256: str) -> bool:
+        """Whether a run of `config` on these data can go on from here."""
+        return not self._differing(config, data_sha256)
 
-    def _differing(self, config: RunConfig) -> list[str]:
+    def _differing(self, config: RunConfig, data_sha256: str) -> list[str]:
         """Settings that differ. Under one `horizon`, `epochs` and `patience` may: so a promotion goes on."""
         free = {"epochs", "patience"} if self.config.horizon and self.config.horizon == config.horizon else set()
-        then, now = self.config.model_dump(exclude=free), config.model_dump(exclude=free)
+        then = self.config.model_dump(exclude=free) | {"data_sha256": self.payload["data_sha256"]}
+        now = config.model_dump(exclude=free) | {"data_sha256": data_sha256}
         return [f"{key} ({then[key]!r} then, {now[key]!r} now)" for key in then if then[key] != now[key]]
 
     def restore(self, state: RunState) -> None:
         """Puts a freshly started state where the run that wrote this was.
 
         Raises:
-            ConfigurationError: `state` belongs to another configuration.
+            ConfigurationError: `state` belongs to another configuration, or to other data.
         """
-        differing = self._differing(state.config)
+        differing = self._differing(state.config, state.data_sha256)
         if differing:
             raise ConfigurationError(
                 f"A checkpoint must be resumed with its own configuration, but these differ: {', '.join(differing)}"
@@ -77,6 +78,7 @@ def save_checkpoint(path: Path, state: RunState) -> None:
     payload |= {
         "format": FORMAT,
         "config": state.config.model_dump_json(),
+        "data_sha256": state.data_sha256,
         "ema": state.ema.model.state_dict() if state.ema else {},
         "rng": state.rng,
         "order": state.order.get_state(),

@@ -1,5 +1,6 @@
 """What a network answers on windows, and how well."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class FullValidation:
     rmse_all_windows: float
 
     def plain(self) -> dict[str, Any]:
-        """JSON-serialisable."""
-        return asdict(self)
+        """JSON-serialisable; null where a figure is not finite."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 @torch.inference_mode()

@@ -87,7 +87,8 @@ def fit(
     """
     device = torch.device(device)
     engines = _Engines.of(config, data, device)
-    state = RunState.start(config, mean_rul=float(engines.rows.rul[engines.training].mean()), device=device)
+    mean_rul = float(engines.rows.rul[engines.training].mean())
+    state = RunState.start(config, mean_rul=mean_rul, data_sha256=data.sha256, device=device)
     if resume:
         resume.restore(state)
         if _ended(state):

@@ -56,7 +56,8 @@ def lr_range_test(
     device = torch.device(device)
     rows = data.rows.to(device)
     last = data.training_windows(config.window, config.stride)
-    state = RunState.start(config, mean_rul=float(data.rows.rul[last].mean()), device=device)
+    mean_rul = float(data.rows.rul[last].mean())
+    state = RunState.start(config, mean_rul=mean_rul, data_sha256=data.sha256, device=device)
 
     def collate(part: list[Tensor]) -> tuple[Tensor, Tensor]:
         chosen = torch.stack(part).to(device)

@@ -23,7 +23,7 @@ class RunState:
     """A run between two epochs.
 
     Attributes:
-        config: what decides the run.
+        config: what decides the run. data_sha256: of the data that it learns from.
         model, ema, loss, optimizer: as they are after `epoch` epochs; `ema` is None for `ema_decay = 0`.
         rng: torch's RNG state (dropout), the run's own: the caller's is left alone.
         order: generator that shuffles the training windows.
@@ -35,6 +35,7 @@ class RunState:
     """
 
     config: RunConfig
+    data_sha256: str
     model: AMNL
     ema: WeightEma | None
     loss: DualTaskLoss
@@ -55,12 +56,13 @@ class RunState:
         self.shared = self.model.backbone() if self.config.loss in {Loss.GABA, Loss.GRACE} else []
 
     @classmethod
-    def start(cls, config: RunConfig, *, mean_rul: float, device: torch.device) -> "RunState":
+    def start(cls, config: RunConfig, *, mean_rul: float, data_sha256: str, device: torch.device) -> "RunState":
         """The state before the first epoch, decided by `config.seed` alone; the caller's RNG is left as it was.
 
         Args:
             config: of the run.
             mean_rul: of the training labels, in cycles; the untrained network's answer.
+            data_sha256: of the data set's file.
             device: where the run trains.
         """
         with fresh_rng(config.seed, device) as rng:
@@ -69,6 +71,7 @@ class RunState:
             model.to(device)
         return cls(
             config=config,
+            data_sha256=data_sha256,
             model=model,
             ema=WeightEma(model, config.ema_decay) if config.ema_decay else None,
             loss=DualTaskLoss(config).to(device),

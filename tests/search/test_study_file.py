@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from amnl_tune.errors import ConfigurationError
@@ -235,6 +235,7 @@ VALUES = st.one_of(
     )
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
+@example(changes=[("promotion.seeds", [[1]]), ("promotion.overrides", [])])
 def test_whatever_the_file_says_it_is_read_or_refused(changes: list[tuple[str, object]]) -> None:
     text = TINY.read_text()
     for path, value in changes:

@@ -30,6 +30,7 @@ from amnl_tune.search.runner import DIVERGED_RMSE, MAX_FAILURES, LeavingError, W
 from amnl_tune.search.spec import PrunerTable, StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import budget_of, open_workplace, resolve_device, work
+from amnl_tune.training.checkpoint import save_checkpoint
 from amnl_tune.training.fitting import EpochResult, fit
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
@@ -243,14 +244,19 @@ def test_a_trial_told_but_not_noted_is_not_told_again(
 
 
 @pytest.mark.slow
-def test_a_damaged_checkpoint_starts_the_trial_over(spec: StudySpec, open_tiny: OpenTiny) -> None:
+@pytest.mark.parametrize("left_over", [False, True], ids=["damaged", "left over from another study"])
+def test_a_checkpoint_of_no_use_starts_the_trial_over(left_over: bool, spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     claimed = claim(place.ledger, spec.name, "w1", budget_of(spec, place.prior), ttl=-1)
     assert claimed is not None
     with pytest.raises(LeavingError):
         carry_out(leaving_after(replace(place, lease_ttl=-1.0), 2), *claimed)
     (checkpoint,) = place.artifacts.home.rglob("checkpoint.pt")
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    if left_over:
+        other = next(fit(spec.run_config(spec.incumbent_parameters()).replaced(clip=0.5), place.data))
+        save_checkpoint(checkpoint, other.state)
+    else:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     work(place, threads=1)
     assert runs(place.ledger)[0].status is RunStatus.COMPLETE
 

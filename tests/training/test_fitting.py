@@ -102,6 +102,15 @@ def test_a_checkpoint_of_another_configuration_is_refused(
         next(fit(tiny_config.replaced(learning_rate=0.01), tiny_data, resume=checkpoint))
 
 
+def test_a_checkpoint_of_other_data_is_refused(tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "c.pt", next(fit(tiny_config, tiny_data)).state)
+    checkpoint = load_checkpoint(tmp_path / "c.pt")
+    assert checkpoint is not None
+    assert checkpoint.continues_as(tiny_config, tiny_data.sha256)
+    with pytest.raises(ConfigurationError, match="these differ: data_sha256"):
+        next(fit(tiny_config, replace(tiny_data, sha256="1" * 64), resume=checkpoint))
+
+
 def test_a_damaged_checkpoint_says_so_and_a_missing_one_is_none(
     tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path
 ) -> None:
