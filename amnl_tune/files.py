@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(
-            f"{path} must be writable, but: {reason}; free space there, or choose another folder (AMNL_TUNE_HOME)"
+            f"{path} must be writable, but: {reason}; free space there, or choose another folder"
         ) from error
 
 
@@ -89,14 +89,17 @@ def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
     Raises:
         StorageError: it cannot be written, or the disk is full; the old folder is still there.
     """
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    folder = folder.resolve()
+    temporary, replaced = (folder.with_name(f".{folder.name}.{word}.{uuid.uuid4().hex}") for word in ("new", "old"))
     with locked(folder.with_name(f".{folder.name}.lock")), writing(folder):
         try:
             for name, data in content.items():
                 write_content(temporary / name, data)
             if folder.exists():
-                folder.rename(temporary / "replaced")
+                folder.rename(replaced)
             temporary.rename(folder)
-            shutil.rmtree(folder / "replaced", ignore_errors=True)
         finally:
+            if replaced.exists() and not folder.exists():
+                replaced.rename(folder)
             shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)

@@ -85,7 +85,7 @@ def _workers(workers: tuple[WorkerView, ...]) -> Table:
             f"{run.label} ({run.origin})" if run else "waiting",
             f"{run.epochs_done}/{run.epochs}" if run else "",
             f"{run.best:.2f}" if run and run.best is not None else "",
-            worker.host,
+            worker.host.split("/")[0],
             f"{worker.device} x{worker.threads}" if worker.device == "cpu" else worker.device,
         )
     return table

@@ -87,11 +87,15 @@ def dashboard(
 ) -> None:
     """Browse the studies in the Optuna dashboard, on this machine only. Ctrl-C ends it."""
     from amnl_tune.cli.quiet import quiet_libraries
+    from amnl_tune.errors import AmnlTuneError
     from amnl_tune.results.dashboard import annotate, dashboard_app, serve
     from amnl_tune.search.ledger.studies import study_names
 
     quiet_libraries()
     ledger = existing_ledger(settings(storage, home))
     for name in study_names(ledger):
-        annotate(ledger, name)
+        try:
+            annotate(ledger, name)
+        except AmnlTuneError as error:  # a page without its note is still worth seeing
+            typer.echo(f"No note on study {name!r}: {error}", err=True)
     serve(dashboard_app(ledger), port, ready=lambda url: typer.echo(f"Optuna dashboard: {url}  (Ctrl-C ends it)"))

@@ -5,25 +5,26 @@
     preprocessing.json   features, scaling, window, cap, health thresholds
     metrics.json         validation and test figures, beside the published defaults and the mean predictor
 
-TOML has no null: a setting of the run that is absent here is null.
+TOML has no null: a setting of the run that may be null and is absent here is null.
 """
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
-from amnl_tune.errors import BundleError
-from amnl_tune.files import replace_folder
-from amnl_tune.rul.cmapss import FEATURES
+from amnl_tune.errors import BundleError, ConfigurationError
+from amnl_tune.files import replace_folder, writing
+from amnl_tune.rul.cmapss import FEATURES, SENSORS, SETTINGS
 from amnl_tune.rul.conditions import Scaling
-from amnl_tune.rul.configuration import RUL_CAP
+from amnl_tune.rul.configuration import RUL_CAP, Loss
 from amnl_tune.rul.network import AMNL, HEALTH_CLASSES
 from amnl_tune.training.config import RunConfig
 
@@ -31,6 +32,10 @@ __all__ = ["Bundle", "load_bundle", "write_bundle"]
 
 FORMAT = 1
 CONFIG, WEIGHTS, PREPROCESSING, METRICS = "config.toml", "model.safetensors", "preprocessing.json", "metrics.json"
+FILES = frozenset({CONFIG, WEIGHTS, PREPROCESSING, METRICS})
+NULLS = {name: None for name, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation)}
+HEALTH_WEIGHTED = (Loss.NORMALIZED_BATCH, Loss.NORMALIZED_EMA, Loss.FIXED)
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,15 @@ class Bundle:
     scaling: Scaling
     provenance: Mapping[str, Any]
     metrics: Mapping[str, Any]
+
+    @property
+    def health_is_trained(self) -> bool:
+        """Whether the network's health head has learned anything; else health can only be read off the RUL."""
+        return _health_is_trained(self.config)
+
+
+def _health_is_trained(config: RunConfig) -> bool:
+    return config.loss is not Loss.RUL_ONLY and not (config.loss in HEALTH_WEIGHTED and config.task_weight == 1)
 
 
 def write_bundle(
@@ -73,10 +87,8 @@ def write_bundle(
     """
     import tomli_w  # noqa: PLC0415  (needed to write only)
 
-    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).exists())):
-        raise BundleError(
-            f"An export goes into a new folder or over an export, but {folder} is neither; choose another --out"
-        )
+    folder = folder.resolve()
+    _require_replaceable(folder)
     run = {name: value for name, value in config.plain().items() if value is not None}
     preprocessing = {
         "format": FORMAT,
@@ -85,6 +97,7 @@ def write_bundle(
         "rul_cap": RUL_CAP,
         "health_classes": list(HEALTH_CLASSES),
         "health_thresholds": list(config.health_thresholds),
+        "health_from": "network" if _health_is_trained(config) else "rul",
         "scaling": scaling.to_plain(),
     }
     replace_folder(
@@ -98,31 +111,76 @@ def write_bundle(
     )
 
 
+def _require_replaceable(folder: Path) -> None:
+    """A folder is replaced as a whole, so that nothing but an export may be in it."""
+    with writing(folder):
+        if not folder.exists():
+            return
+        found = {path.name for path in folder.iterdir()} if folder.is_dir() else None
+    if found is None or (found and not found >= FILES):
+        raise BundleError(
+            f"An export goes into a new folder or over an export, but {folder} is neither; choose another --out"
+        )
+    if found - FILES:
+        raise BundleError(
+            f"An export replaces an export as a whole, but {folder} also holds {', '.join(sorted(found - FILES))}; "
+            "move that away, or choose another --out"
+        )
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Reads an export.
 
     Raises:
-        BundleError: a file is missing, damaged or of another format.
+        BundleError: a file is missing, damaged, of another format or from another bundle.
     """
-    document = _toml(folder / CONFIG)
-    preprocessing = _json(folder / PREPROCESSING)
+    document, preprocessing = _toml(folder / CONFIG), _json(folder / PREPROCESSING)
     if preprocessing.get("format") != FORMAT or preprocessing.get("features") != list(FEATURES):
         raise BundleError(
             f"A bundle must be of format {FORMAT}, but {folder} is of {preprocessing.get('format')}; export it again "
             "with this version"
         )
+    config = _fitting(folder / CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
+    scaling = _fitting(folder / PREPROCESSING, lambda: _scaling(preprocessing, config))
+    model = _fitting(folder / WEIGHTS, lambda: _model(folder / WEIGHTS, config))
+    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS))
+
+
+def _scaling(preprocessing: Mapping[str, Any], config: RunConfig) -> Scaling:
+    """Raises ValueError on numbers that cannot scale a row, or that another run's network was trained on."""
+    scaling = Scaling.from_plain(preprocessing["scaling"])
+    conditions, settings, sensors = len(scaling.centroids), (len(SETTINGS),), len(SENSORS)
+    shapes = ((conditions, *settings), settings, settings, (conditions, sensors), (conditions, sensors))
+    arrays = tuple(vars(scaling).values())
+    if not conditions or tuple(array.shape for array in arrays) != shapes:
+        raise ValueError("its `scaling` has other shapes than the features")
+    if (
+        not all(np.isfinite(array).all() for array in arrays)
+        or min(scaling.setting_std.min(), scaling.sensor_std.min()) <= 0
+    ):
+        raise ValueError("its `scaling` must hold finite numbers and positive standard deviations")
+    if preprocessing["window"] != config.window:
+        raise ValueError(f"its window is {preprocessing['window']}, that of {CONFIG} {config.window}")
+    return scaling
+
+
+def _model(path: Path, config: RunConfig) -> AMNL:
+    """In evaluation mode. Raises RuntimeError on weights of another network."""
+    model = AMNL(config)
+    model.load_state_dict(load(path.read_bytes()))
+    return model.eval()
+
+
+def _fitting(path: Path, read: Callable[[], Part]) -> Part:
+    """What one file holds; a file that does not hold it is named."""
     try:
-        nulls = {"horizon": None, "patience": None}
-        config = RunConfig.model_validate(nulls | document["run"])
-        scaling = Scaling.from_plain(preprocessing["scaling"])
-        model = AMNL(config)
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (KeyError, ValueError, ValidationError, RuntimeError, SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        return read()
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, OSError, ConfigurationError) as error:
+        reason = {KeyError: f"it lacks {error}", RuntimeError: f"its weights are of another network than {CONFIG}'s"}
+        said = reason.get(type(error)) or getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise BundleError(
-            f"A bundle's files must belong together, but those in {folder} do not: {reason}; export it again"
+            f"A bundle's files must belong together, but {path} does not: {said}; export it again"
         ) from error
-    return Bundle(config, model.eval(), scaling, document.get("provenance", {}), _json(folder / METRICS))
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -145,6 +203,9 @@ def _text(path: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(_text(path)))
+        document = json.loads(_text(path))
     except ValueError as error:
         raise BundleError(f"{path} must be JSON, but: {error}; export it again") from error
+    if not isinstance(document, dict):
+        raise BundleError(f"{path} must be a JSON object, but it is a {type(document).__name__}; export it again")
+    return document

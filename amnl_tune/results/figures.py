@@ -1,17 +1,23 @@
 """Figures: each a pure function from a frame to plotly. Colours: Okabe and Ito (2008), safe for the colour-blind."""
 
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
-from amnl_tune.results.frames import range_test_frame
+from amnl_tune.results.frames import RUN_COLUMNS, range_test_frame
 from amnl_tune.search.range_test import RangeTest
 
 __all__ = [
+    "ParallelAxis",
     "history_figure",
+    "importance_figure",
     "learning_curves_figure",
+    "parallel_axes",
     "parallel_figure",
     "prediction_figure",
     "range_test_figure",
@@ -20,6 +26,16 @@ __all__ = [
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
 RMSE = "validation RMSE (cycles)"
+BEYOND = 3.0
+"""Values above so many medians are off the axis: one diverged run would flatten all others."""
+
+MOST_NAMES = 10
+MOST_LINES = 100
+LOG_FROM = 20.0
+"""Ratio of a setting's ends from which its axis is logarithmic."""
+
+FEW = 5
+"""Different numbers up to which each is a tick of its own."""
 
 
 def history_figure(history: pd.DataFrame) -> go.Figure:
@@ -39,12 +55,14 @@ def history_figure(history: pd.DataFrame) -> go.Figure:
     figure.add_scatter(
         x=history["trial"], y=history["best"], mode="lines", name="best so far", line={"color": ORANGE, "shape": "hv"}
     )
-    return figure
+    return _focused(figure, history["value"])
 
 
 def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
     """Validation RMSE by epoch, one line a run; pruned ones faded. From `frames.epochs_frame`."""
     figure = _figure("epoch", RMSE)
+    ends = epochs.drop_duplicates(["trial", "seed"])
+    few = (ends["status"] != "pruned").sum() <= MOST_NAMES
     for (trial, seed), run in epochs.groupby(["trial", "seed"], sort=False):
         pruned = run["status"].iloc[0] == "pruned"
         incumbent = run["origin"].iloc[0] == "published defaults"
@@ -55,9 +73,9 @@ def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
             name=f"trial {trial}, seed {seed}" + (" (published defaults)" if incumbent else ""),
             line={"color": GREY if pruned else ORANGE if incumbent else BLUE, "width": 1 if pruned else 2},
             opacity=0.4 if pruned else 0.9,
-            showlegend=not pruned,
+            showlegend=bool(incumbent or (few and not pruned)),
         )
-    return figure
+    return _focused(figure, epochs["validation_rmse"])
 
 
 def range_test_figure(test: RangeTest) -> go.Figure:
@@ -96,24 +114,91 @@ def prediction_figure(engines: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def parallel_figure(trials: pd.DataFrame) -> go.Figure:
-    """Numeric settings in which trials differ, as parallel coordinates coloured by value (`frames.trials_frame`)."""
-    judged = trials.dropna(subset=["value"])
-    first = list(trials.columns).index("reason") + 1
-    names = [name for name in trials.columns[first:] if pd.api.types.is_numeric_dtype(judged[name])]
-    dimensions = [{"label": name, "values": judged[name]} for name in names if judged[name].notna().all()]
-    figure = go.Figure(
-        go.Parcoords(
-            line={"color": judged["value"], "colorscale": "Cividis", "reversescale": True, "showscale": True},
-            dimensions=[*dimensions, {"label": RMSE, "values": judged["value"]}],
-        )
+def importance_figure(importance: pd.DataFrame) -> go.Figure:
+    """Share of each setting, largest on top. From `frames.importance_frame`."""
+    figure = _figure("share of the differences between complete trials", "")
+    ordered = importance.iloc[::-1]
+    figure.add_bar(x=ordered["importance"], y=ordered["setting"], orientation="h", marker={"color": BLUE})
+    figure.update_yaxes(automargin=True)
+    return figure.update_layout(height=120 + 26 * len(importance))
+
+
+class ParallelAxis(NamedTuple):
+    """One vertical axis: where each trial crosses it, from 0 (bottom) to 1; None where it has no value. Ticks alike."""
+
+    label: str
+    positions: tuple[float | None, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+def parallel_axes(trials: pd.DataFrame) -> list[ParallelAxis]:
+    """Axes of the best complete trials, best first: what differs between them, then their value (`trials_frame`)."""
+    complete = trials[(trials["status"] == "complete") & trials["value"].notna()]
+    best = complete.sort_values(["value", "slot"]).head(MOST_LINES)
+    searched = [name for name in trials.columns if name not in RUN_COLUMNS and best[name].nunique(dropna=False) > 1]
+    return [_axis(name, best[name].tolist()) for name in searched] + [_axis(RMSE, best["value"].tolist(), few=0)]
+
+
+def _axis(label: str, values: list[Any], few: int = FEW) -> ParallelAxis:
+    values = [None if pd.isna(value) else value for value in values]
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        ordered: list[Any] = sorted(set(known))
+        if len(ordered) > few:
+            return _numeric_axis(label, values, ordered[0], ordered[-1])
+    else:
+        ordered = sorted(set(known), key=str)
+    place = {value: (i + 0.5) / len(ordered) for i, value in enumerate(ordered)}
+    ticks = tuple((place[value], _short(value)) for value in ordered)
+    return ParallelAxis(label, tuple(None if value is None else place[value] for value in values), ticks)
+
+
+def _numeric_axis(label: str, values: Sequence[float | None], low: float, high: float) -> ParallelAxis:
+    log = low > 0 and high / low >= LOG_FROM
+    start, end = (math.log(low), math.log(high)) if log else (low, high)
+    positions = tuple(
+        None if value is None else ((math.log(value) if log else value) - start) / ((end - start) or 1.0)
+        for value in values
     )
-    return figure.update_layout(template="none", height=380, margin={"l": 70, "r": 30, "t": 60, "b": 30})
+    middle = math.exp((start + end) / 2) if log else (start + end) / 2
+    return ParallelAxis(label, positions, ((0.0, _short(low)), (0.5, _short(middle)), (1.0, _short(high))))
+
+
+def parallel_figure(axes: Sequence[ParallelAxis]) -> go.Figure:
+    """One line a trial, the best one marked. Lines, not plotly's own kind: that one needs WebGL and prints blank."""
+    figure = _figure("", "")
+    for trial, line in reversed(list(enumerate(zip(*(axis.positions for axis in axes), strict=True)))):
+        figure.add_scatter(
+            x=list(range(len(axes))),
+            y=list(line),
+            mode="lines+markers",
+            name="best trial" if trial == 0 else "other complete trials",
+            showlegend=trial < 2,
+            line={"color": BLUE if trial else ORANGE, "width": 1 if trial else 3},
+            opacity=(0.8 if len(axes[0].positions) <= MOST_NAMES else 0.4) if trial else 1.0,
+            connectgaps=True,  # a line without a marker on an axis has no such setting
+            hoverinfo="skip",
+        )
+    for place, axis in enumerate(axes):
+        figure.add_vline(x=place, line={"color": GREY, "width": 1}, layer="below")
+        for height, text in axis.ticks:
+            figure.add_annotation(x=place, y=height, text=text, showarrow=False, xanchor="left", xshift=5, yshift=8)
+    figure.update_xaxes(
+        tickvals=list(range(len(axes))), ticktext=[axis.label.replace(" ", "<br>", 1) for axis in axes], showgrid=False,
+        range=[-0.2, len(axes) - 0.4],
+    )  # fmt: skip
+    figure.update_yaxes(visible=False, range=[-0.05, 1.1])
+    return figure.update_layout(margin={"l": 10, "r": 10})
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def write_range_test(test: RangeTest, path: Path) -> None:
     """One offline HTML file with the range test's curve. Raises StorageError."""
-    page = range_test_figure(test).update_layout(title="LR range test").to_html(include_plotlyjs=True)
+    figure = range_test_figure(test).update_layout(title="LR range test", margin={"t": 90}, height=480)
+    page = figure.to_html(include_plotlyjs=True)
     write_content(path, page.encode())
 
 
@@ -127,3 +212,13 @@ def _figure(x: str, y: str) -> go.Figure:
     )
     figure.update_xaxes(title=x, gridcolor="#8884", zeroline=False)
     return figure.update_yaxes(title=y, gridcolor="#8884", zeroline=False)
+
+
+def _focused(figure: go.Figure, values: Iterable[float | None]) -> go.Figure:
+    """The same, its axis cut above a few medians of the values where some are beyond that."""
+    known = pd.Series(list(values), dtype=float).dropna()
+    limit = BEYOND * float(known.median()) if len(known) else math.inf
+    if len(known) and known.max() > limit:
+        inside = known[known <= limit]
+        figure.update_yaxes(range=[max(0.0, inside.min() - 0.05 * inside.max()), 1.05 * inside.max()])
+    return figure

@@ -1,27 +1,48 @@
 """The ledger as pandas frames: what figures and reports are drawn from."""
 
-import json
+import warnings
+from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
+from optuna.trial import TrialState
 from sqlalchemy import select
 
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
+from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
 from amnl_tune.search.scoring import TestScores
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.trials import open_storage
+from amnl_tune.training.config import RunConfig
 
-__all__ = ["epochs_frame", "history_frame", "range_test_frame", "test_frame", "trials_frame"]
+__all__ = [
+    "RUN_COLUMNS",
+    "epochs_frame",
+    "history_frame",
+    "importance_frame",
+    "range_test_frame",
+    "test_frame",
+    "trials_frame",
+]
 
 RUN_COLUMNS = ("slot", "trial", "origin", "seed", "status", "value", "epochs_done", "seconds", "reason")
+FEWEST_FOR_IMPORTANCE = 4
+"""Complete trials; below that an importance is an accident."""
 
 
 def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
-    """One row a run, by slot: RUN_COLUMNS, then one column for each setting in which the runs differ.
+    """One row a run, by slot: RUN_COLUMNS, then one column for each setting that the study searches.
 
     `value` is the validation RMSE in cycles (of a pruned trial, its best), `seconds` the wall time from the first claim
-    to the end.
+    to the end. A setting is missing where its condition did not hold, and in runs that have none yet.
+
+    Raises:
+        StudyError: unknown study.
     """
+    spec = StudySpec.from_json(find_study(ledger, study).spec)
     with ledger.read() as session:
         query = select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
         runs = list(session.scalars(query))
@@ -39,10 +60,15 @@ def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFr
         }
         for run in runs
     ]
-    frame = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-    configs = pd.DataFrame([json.loads(run.config) if run.config else {} for run in runs])
-    differing = [name for name in configs if configs[name].map(json.dumps).nunique() > 1 and name != "seed"]
-    return pd.concat([frame, configs[differing]], axis=1)
+    settings = pd.DataFrame([_searched(run, spec) for run in runs], columns=list(spec.space.names))
+    return pd.concat([pd.DataFrame(rows, columns=list(RUN_COLUMNS)), settings], axis=1)
+
+
+def _searched(run: RunRow, spec: StudySpec) -> dict[str, Any]:
+    if not run.config:
+        return {}
+    config = RunConfig.model_validate_json(run.config).plain()
+    return {name: config[name] for name in spec.space.active(config)}
 
 
 def epochs_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
@@ -80,6 +106,24 @@ def history_frame(trials: pd.DataFrame) -> pd.DataFrame:
     history = trials.dropna(subset=["trial", "value"]).sort_values("trial").reset_index(drop=True)
     complete = history["value"].where(history["status"] == RunStatus.COMPLETE)
     return history.assign(epochs_spent=history["epochs_done"].cumsum(), best=complete.cummin().ffill())
+
+
+def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
+    """How much each setting decides among complete trials, by Optuna (PED-ANOVA): setting, importance, largest first.
+
+    Empty while there are few complete trials, and where Optuna's study is gone.
+    """
+    empty = pd.DataFrame({"setting": pd.Series(dtype=str), "importance": pd.Series(dtype=float)})
+    with warnings.catch_warnings(), storage_failures(ledger.url):
+        warnings.simplefilter("ignore")  # Optuna's, about experiments and about settings that few trials had
+        try:
+            page = optuna.load_study(study_name=study, storage=open_storage(ledger))
+        except KeyError:
+            return empty
+        if len(page.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
+            return empty
+        importances = optuna.importance.get_param_importances(page)
+    return pd.DataFrame({"setting": list(importances), "importance": list(importances.values())})
 
 
 def range_test_frame(test: RangeTest) -> pd.DataFrame:

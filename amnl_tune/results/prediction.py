@@ -8,7 +8,8 @@ import torch
 
 from amnl_tune.errors import BundleError
 from amnl_tune.results.bundle import Bundle
-from amnl_tune.rul.cmapss import content_of, parse_fleet
+from amnl_tune.rul.cmapss import FEATURES, content_of, parse_fleet
+from amnl_tune.rul.loss import health_class
 from amnl_tune.rul.network import HEALTH_CLASSES
 from amnl_tune.rul.preparation import engine_rows
 from amnl_tune.training.evaluation import predict_windows
@@ -37,18 +38,29 @@ def predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
         frame: C-MAPSS rows, engine after engine.
 
     Returns:
-        unit; cycle, its last; rul, in cycles; health, the likeliest class; one probability column a class.
+        unit; cycle, its last; rul, in cycles; health, the likeliest class; one probability column a class. A network
+        that was trained on the RUL alone has no opinion on health: the class is that of its RUL, without probabilities.
+
+    Raises:
+        BundleError: a column is missing, or there is no row.
     """
+    missing = [name for name in ("unit", "cycle", *FEATURES) if name not in frame]
+    if missing or frame.empty:
+        what = f"{', '.join(missing)} missing" if missing else "no rows"
+        raise BundleError(f"Engines to predict on must have rows of C-MAPSS columns, but got {what}; add them")
     rows = engine_rows(frame, bundle.scaling)
     last = torch.from_numpy(np.flatnonzero(np.r_[np.diff(frame["unit"].to_numpy()) != 0, True]))
     predicted = predict_windows(bundle.model, rows, last, bundle.config.window)
     probability = predicted.health.softmax(dim=1)
+    learned = bundle.health_is_trained
+    health = probability.argmax(dim=1) if learned else health_class(predicted.rul, bundle.config.health_thresholds)
     ends = frame.iloc[last.numpy()]
     columns = {
         "unit": ends["unit"].to_numpy(),
         "cycle": ends["cycle"].to_numpy(),
         "rul": predicted.rul.numpy(),
-        "health": [HEALTH_CLASSES[i] for i in probability.argmax(dim=1).tolist()],
+        "health": [HEALTH_CLASSES[i] for i in health.tolist()],
     }
-    columns |= {f"p_{name}": probability[:, i].numpy() for i, name in enumerate(HEALTH_CLASSES)}
+    if learned:
+        columns |= {f"p_{name}": probability[:, i].numpy() for i, name in enumerate(HEALTH_CLASSES)}
     return pd.DataFrame(columns)

@@ -2,12 +2,15 @@
 
 import html
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import optuna
 import plotly.graph_objects as go
 import plotly.offline
 
+from amnl_tune import __version__
 from amnl_tune.files import write_content
 from amnl_tune.results import figures, frames
 from amnl_tune.results.summary import summarize
@@ -16,6 +19,7 @@ from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scoring import latest_scores
+from amnl_tune.search.spec import StudySpec
 
 __all__ = ["answer", "write_report"]
 
@@ -28,11 +32,20 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 .answer { font-size: 1.15rem; } .warning { border: 2px solid #D55E00; padding: .6rem 1rem; border-radius: .4rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } .long { white-space: normal; text-align: left !important; }
+.long, th:first-child, td:first-child { text-align: left !important; } .long { white-space: normal; min-width: 16rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
-.js-plotly-plot text { fill: var(--text) !important; } figure { margin: 0; }
-@media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
+.js-plotly-plot text:not(.hoverlayer text) { fill: var(--text) !important; } figure { margin: 0; }
+.warning b { color: #D55E00; }
+@media print {
+  body { max-width: none; margin: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
+  .scroll { overflow: visible; } th, td { white-space: normal; font-size: .8rem; padding: .25rem .4rem; }
+}
+"""
+FIT_PAPER = """
+const drawn = () => document.querySelectorAll(".js-plotly-plot");
+addEventListener("beforeprint", () => drawn().forEach(figure => Plotly.relayout(figure, {width: 680})));
+addEventListener("afterprint", () => drawn().forEach(figure => Plotly.relayout(figure, {width: null, autosize: true})));
 """
 
 
@@ -50,7 +63,7 @@ def write_report(ledger: Ledger, study: str, path: Path) -> None:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(study)}: amnl-tune report</title><style>{STYLE}</style>"
-        f"<script>{plotly.offline.get_plotlyjs()}</script><body>{body}</body></html>"
+        f"<script>{plotly.offline.get_plotlyjs()}</script><body>{body}<script>{FIT_PAPER}</script></body></html>"
     )
     write_content(path, page.encode())
 
@@ -62,13 +75,14 @@ def answer(facts: dict[str, Any]) -> str:
         winner, defaults, mean = promotion["winner"], promotion["published_defaults"], promotion["mean_predictor"]
         found = (
             f"Trial {winner['trial']}, trained at full length, predicts the RUL of {promotion['test_engines']} unseen "
-            f"test engines with an RMSE of {winner['test_rmse']:.2f} cycles"
+            f"test engines with an RMSE of {winner['test_rmse']:.2f} cycles and a NASA score of "
+            f"{winner['nasa_score']:.0f}"
         )
         if defaults and defaults["trial"] != winner["trial"]:
-            found += f", the published defaults with {defaults['test_rmse']:.2f}"
+            found += f", the published defaults with {defaults['test_rmse']:.2f} and {defaults['nasa_score']:.0f}"
         elif defaults:
             found += "; it is the published defaults: the search found nothing better"
-        return f"{found}; always predicting the mean gives {mean['test_rmse']:.2f}."
+        return f"{found}; always predicting the mean gives {mean['test_rmse']:.2f} and {mean['nasa_score']:.0f}."
     if best:
         return (
             f"Trial {best[0]['trial']} is the best so far, with a validation RMSE of {best[0]['validation_rmse']:.2f} "
@@ -102,7 +116,9 @@ def _scores(facts: dict[str, Any]) -> str:
         for name, score in rows
     ]  # fmt: skip
     header = ("", "trial", "validation RMSE (cycles)", "test RMSE (cycles)", "NASA score", "seeds")
-    return f"<h2>Full-length runs, scored once on the test engines</h2>{_table(header, cells)}"
+    looks = promotion["looks_at_test"]
+    how = "once" if looks == 1 else f"{looks} times"
+    return f"<h2>Full-length runs, scored {how} on the test engines</h2>{_table(header, cells)}"
 
 
 def _trials(facts: dict[str, Any]) -> str:
@@ -129,7 +145,12 @@ def _figures(ledger: Ledger, study: str) -> list[str]:
         parts.append(
             _drawn("Learning curves of the trials", figures.learning_curves_figure(frames.epochs_frame(ledger, study)))
         )
-        parts.append(_drawn("Settings and outcome", figures.parallel_figure(trials)))
+        axes = figures.parallel_axes(trials)
+        if len(axes) > 1:
+            parts.append(_drawn("Settings of the complete trials", figures.parallel_figure(axes)))
+    importance = frames.importance_frame(ledger, study)
+    if len(importance):
+        parts.append(_drawn("What matters, as far as the trials can tell", figures.importance_figure(importance)))
     row = find_study(ledger, study)
     test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
     if test:
@@ -145,20 +166,24 @@ def _figures(ledger: Ledger, study: str) -> list[str]:
 
 def _drawn(title: str, figure: go.Figure) -> str:
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
-    drawing = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False}
-    )
-    return f"<h2>{html.escape(title)}</h2><figure>{drawing}</figure>"
+    config = {"responsive": True, "displayModeBar": False}
+    drawing = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+    return f'<h2>{html.escape(title)}</h2><figure aria-label="{html.escape(title)}">{drawing}</figure>'
 
 
 def _provenance(ledger: Ledger, facts: dict[str, Any]) -> str:
     trials = facts["trials"]
+    spec = StudySpec.from_json(find_study(ledger, facts["study"]).spec)
+    full = spec.promotion
     facts_told = {
         "Data set": f"{facts['dataset']}, SHA-256 {facts['data_sha256']}",
         "Study file": f"fingerprint {facts['fingerprint']}",
+        "Search": f"{spec.trial.epochs} epochs a trial, {spec.sampler.name}, {spec.pruner.name}, seed {spec.seed}",
+        "Promotion": f"{full.epochs} epochs, seeds {', '.join(map(str, full.seeds))} (the study file's)",
         "Trials": f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of "
         f"{trials['budget']}; {facts['epochs']} epochs",
         "Storage": ledger.url.render_as_string(hide_password=True),
+        "Report": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, amnl-tune {__version__}, Optuna {optuna.__version__}",
     }
     facts_told |= {f"Trial {failure['trial']}": f"failed: {failure['reason']}" for failure in facts["failures"]}
     items = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in facts_told.items())

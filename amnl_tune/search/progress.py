@@ -154,10 +154,14 @@ def _view(row: RunRow, best: float | None) -> RunView:
 
 
 def _seconds_left(runs: tuple[RunView, ...], total: int, seconds: float | None, workers: int) -> float | None:
-    """Epochs to come, at the mean epoch so far: a trial to come takes as many as the finished ones did."""
+    """Epochs to come, at the mean epoch so far; a run takes as many as the finished ones did, or all if past that."""
     if seconds is None:
         return None
     done = [run.epochs_done for run in runs if run.status in FINISHED]
     typical = fmean(done) if done else max(run.epochs for run in runs)
-    under_way = sum(max(0.0, typical - run.epochs_done) for run in runs if run.status not in FINISHED)
+    under_way = sum(
+        (typical if run.epochs_done < typical else run.epochs) - run.epochs_done
+        for run in runs
+        if run.status not in FINISHED
+    )
     return float(seconds) * (under_way + typical * (total - len(runs))) / max(1, workers)

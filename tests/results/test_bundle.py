@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from amnl_tune.errors import BundleError, StorageError, StudyError
-from amnl_tune.results.bundle import load_bundle
+from amnl_tune.results.bundle import load_bundle, write_bundle
 from amnl_tune.results.prediction import predict, read_engines
 from amnl_tune.results.shipping import ship
 from amnl_tune.rul.metrics import rmse
 from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.training.config import RunConfig
 
 if TYPE_CHECKING:
     Finished = Any
@@ -79,11 +80,13 @@ def test_predicting_needs_neither_optuna_nor_a_database(finished: "Finished", fl
     [
         ("config.toml", None, "must hold config.toml, but .* No such file"),
         ("config.toml", b"what is this", "must be TOML"),
-        ("config.toml", b"[run]\nwindow = 1", "do not"),
+        ("config.toml", b"[run]\nwindow = 1", "does not: .*`window`"),
         ("metrics.json", b"{", "must be JSON"),
         ("preprocessing.json", b'{"format": 9}', "must be of format 1, but .* is of 9"),
         ("model.safetensors", b"x" * 40, "must belong together"),
         ("model.safetensors", None, "must belong together"),
+        ("metrics.json", b"[1]", "must be a JSON object, but it is a list"),
+        ("config.toml", b"format = 1", "config.toml does not: it lacks 'run'"),
     ],
 )
 def test_damaged_bundles(name: str, content: bytes | None, message: str, finished: "Finished", tmp_path: Path) -> None:
@@ -110,6 +113,87 @@ def test_an_export_replaces_an_export_and_nothing_else(finished: "Finished", tmp
     assert (precious / "chapter1.tex").read_text() == "x"
     with pytest.raises(StorageError, match="must be writable"):
         ship(*again, Path("/proc/bundle"))
+
+
+def test_what_else_is_in_a_folder_is_never_deleted(finished: "Finished", tmp_path: Path) -> None:
+    again = (finished.ledger, finished.spec, finished.source, finished.artifacts)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "config.toml").write_text("[tool]")
+    with pytest.raises(BundleError, match="is neither"):
+        ship(*again, project)
+    ship(*again, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"also holds notes\.txt; move that away"):
+        ship(*again, tmp_path / "out")
+    assert (project / "config.toml").read_text() == "[tool]"
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_an_export_into_the_empty_folder_one_is_in(
+    finished: "Finished", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ship(finished.ledger, finished.spec, finished.source, finished.artifacts, Path())
+    assert load_bundle(tmp_path / "here").config.dataset == "SIM1"
+
+
+def test_settings_without_a_value_come_back_without_one(finished: "Finished", tmp_path: Path) -> None:
+    _written(finished, tmp_path / "a", patience=None, horizon=None)
+    _written(finished, tmp_path / "b", patience=3, horizon=9)
+    assert (load_bundle(tmp_path / "a").config.patience, load_bundle(tmp_path / "a").config.horizon) == (None, None)
+    assert (load_bundle(tmp_path / "b").config.patience, load_bundle(tmp_path / "b").config.horizon) == (3, 9)
+
+
+@pytest.mark.parametrize("untrained", [{"loss": "rul_only"}, {"loss": "fixed", "task_weight": 1.0}])
+def test_a_network_without_a_trained_health_head_takes_health_from_the_rul(
+    untrained: dict[str, Any], finished: "Finished", tmp_path: Path
+) -> None:
+    config = _written(finished, tmp_path / "bundle", health_thresholds=(1e-9, 2e-9), **untrained)
+    assert json.loads((tmp_path / "bundle" / "preprocessing.json").read_text())["health_from"] == "rul"
+    predicted = predict(load_bundle(tmp_path / "bundle"), finished.source.test("SIM1").frame)
+    assert list(predicted.columns) == ["unit", "cycle", "rul", "health"]
+    low = config.health_thresholds[0]
+    assert list(predicted["health"]) == ["critical" if rul <= low else "healthy" for rul in predicted["rul"]]
+
+
+def test_the_files_of_two_bundles_do_not_mix(finished: "Finished", tmp_path: Path) -> None:
+    _written(finished, tmp_path / "a", window=10)
+    shutil.copy(finished.bundle / "preprocessing.json", tmp_path / "a")
+    with pytest.raises(BundleError, match=r"preprocessing\.json does not: its window is 20, that of config\.toml 10"):
+        load_bundle(tmp_path / "a")
+    _written(finished, tmp_path / "b", hidden_size=16)
+    with pytest.raises(BundleError, match=r"model\.safetensors does not: its weights are of another network"):
+        load_bundle(tmp_path / "b")
+
+
+def test_numbers_that_cannot_scale_are_refused(finished: "Finished", tmp_path: Path) -> None:
+    shutil.copytree(finished.bundle, tmp_path / "a")
+    path = tmp_path / "a" / "preprocessing.json"
+    for change, message in (({"setting_std": [1.0, 0.0, 1.0]}, "positive"), ({"setting_mean": [1.0]}, "other shapes")):
+        content = json.loads((finished.bundle / path.name).read_text())
+        content["scaling"] |= change
+        path.write_text(json.dumps(content))
+        with pytest.raises(BundleError, match=message):
+            load_bundle(tmp_path / "a")
+
+
+def test_columns_that_are_missing_are_named(finished: "Finished") -> None:
+    frame = finished.source.test("SIM1").frame
+    with pytest.raises(BundleError, match="but got sensor_4 missing"):
+        predict(load_bundle(finished.bundle), frame.drop(columns="sensor_4"))
+    with pytest.raises(BundleError, match="but got no rows"):
+        predict(load_bundle(finished.bundle), frame.head(0))
+
+
+def _written(finished: "Finished", folder: Path, **changes: Any) -> RunConfig:
+    """The finished study's bundle under a changed configuration."""
+    bundle = load_bundle(finished.bundle)
+    config = bundle.config.replaced(**changes)
+    weights = (finished.bundle / "model.safetensors").read_bytes()
+    write_bundle(folder, config=config, weights=weights, scaling=bundle.scaling, provenance={}, metrics={})
+    return config
 
 
 def test_an_export_needs_a_scored_promotion(finished: "Finished", tmp_path: Path) -> None:

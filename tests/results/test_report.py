@@ -1,12 +1,16 @@
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import optuna
+import optuna_dashboard
 import pandas as pd
 import pytest
+from sqlalchemy import Engine, event
 
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.results import figures, frames
 from amnl_tune.results.dashboard import annotate, dashboard_app, serve
 from amnl_tune.results.report import answer, write_report
@@ -15,6 +19,7 @@ from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.range_test import find_range_test
+from amnl_tune.search.trials import open_storage
 
 if TYPE_CHECKING:
     Finished = Any
@@ -76,7 +81,7 @@ def test_the_report_is_one_offline_file_with_the_answer(finished: "Finished", tm
     assert "Simulated data." in page
     assert "Is &lt;b&gt;this&lt;/b&gt; escaped?" in page
     assert "<b>this</b>" not in page
-    assert page.count('class="plotly-graph-div"') == 6
+    assert page.count('class="plotly-graph-div"') == 7
     assert 'src="http' not in page
 
 
@@ -87,6 +92,51 @@ def test_a_study_without_trials_has_a_report_that_says_so(finished: "Finished", 
     assert "No trial has completed yet." in (tmp_path / "r.html").read_text()
     annotate(ledger, "tiny")
     ledger.close()
+
+
+def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished", tmp_path: Path) -> None:
+    importance = frames.importance_frame(finished.ledger, "tiny")
+    assert set(importance["setting"]) == {"learning_rate", "batch_size", "hidden_size"}
+    assert importance["importance"].is_monotonic_decreasing
+    ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
+    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+    assert frames.importance_frame(ledger, "tiny").empty
+    optuna.delete_study(study_name="tiny", storage=open_storage(ledger))
+    assert frames.importance_frame(ledger, "tiny").empty
+    with pytest.raises(StudyError, match=r"deleted or renamed in the dashboard; rename it back"):
+        annotate(ledger, "tiny")
+    ledger.close()
+
+
+def test_a_note_of_the_user_s_own_stays(finished: "Finished", tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
+    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+    page = optuna.load_study(study_name="tiny", storage=open_storage(ledger))
+    annotate(ledger, "tiny")
+    assert "No trial has completed yet." in optuna_dashboard.get_note(page)
+    optuna_dashboard.save_note(page, optuna_dashboard.get_note(page).replace("No trial", "Not one trial"))
+    annotate(ledger, "tiny")
+    assert "No trial has completed yet." in optuna_dashboard.get_note(page)
+    optuna_dashboard.save_note(page, "Ask Ada first.")
+    annotate(ledger, "tiny")
+    assert optuna_dashboard.get_note(page) == "Ask Ada first."
+    ledger.close()
+
+
+def test_a_read_only_database_refuses_notes_in_one_line(finished: "Finished", tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
+    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+
+    @event.listens_for(Engine, "connect")
+    def forbid_writing(connection: Any, _: object) -> None:
+        connection.execute("pragma query_only = on")
+
+    try:
+        with pytest.raises(StorageError, match="must answer, but: attempt to write a readonly database"):
+            annotate(ledger, "tiny")
+    finally:
+        event.remove(Engine, "connect", forbid_writing)
+        ledger.close()
 
 
 def test_the_answer_in_words(finished: "Finished") -> None:
@@ -117,6 +167,9 @@ def test_the_dashboard_serves_the_study_with_its_note_and_figures(finished: "Fin
             page = answered.read()
         assert page.count(b"amnl-history") == 1
         assert b"amnl-lr-range-test" in page
+        foreign = urllib.request.Request(f"{urls[0]}api/studies", headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(foreign, timeout=30)
         with pytest.raises(StorageError, match="`--port` must be free"):
             serve(app, int(urls[0].rsplit(":", 1)[1].strip("/")), ready=note)
     finally:
