@@ -18,7 +18,7 @@ _REAL_DATA = Path(os.environ["AMNL_TUNE_DATA"]).absolute() if os.environ.get("AM
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's reaches a test, and no test writes into the checkout."""
+    """No setting of the surroundings reaches a test, and no test writes into the checkout."""
     for name in [name for name in os.environ if name.startswith("AMNL_TUNE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AMNL_TUNE_HOME", str(tmp_path))

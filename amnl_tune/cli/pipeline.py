@@ -88,14 +88,15 @@ class Session:
             "AMNL_TUNE_HOME": str(self.places.home),
             "AMNL_TUNE_DATA": str(self.places.data_dirs[0]),
         }
-        options = ("--device", self.device, *(() if self.tensorboard else ("--no-tensorboard",)))
+        options = ["--device", self.device, *([] if self.tensorboard else ["--no-tensorboard"])]
+        options += ["--promotion", str(promotion)] if promotion else []
         workers = LocalWorkers(
             study=study,
             count=count,
             threads=self.threads or threads_for(count),
             environment=environment,
             logs=self.artifacts.log(study, "worker").parent,
-            options=options,
+            options=tuple(options),
         )
         with watching(self.console, title) as watch, workers:
             watch(progress(self.ledger, study, promotion=promotion, total=total))

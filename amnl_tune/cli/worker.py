@@ -40,6 +40,7 @@ def worker(
     device: Device = None,
     threads: Threads = None,
     tensorboard: Tensorboard = True,
+    promotion: Annotated[int | None, typer.Option(min=1, help="Work on this promotion's runs only.")] = None,
     lease: Annotated[
         float, typer.Option(min=1.0, help="Seconds without a sign of life before others take over.")
     ] = 60.0,
@@ -68,5 +69,6 @@ def worker(
         device=device,
         tensorboard=tensorboard,
         lease_ttl=lease,
+        promotion=promotion,
     )
     work(place, threads=threads)

@@ -43,7 +43,7 @@ class LeavingError(Exception):
 
 @dataclass(frozen=True)
 class Workplace:
-    """What a worker has at hand for every run of its study."""
+    """What a worker has at hand for every run of its study; with `promotion`, it works on that one only."""
 
     ledger: Ledger
     storage: RDBStorage
@@ -55,6 +55,7 @@ class Workplace:
     lease_ttl: float
     tensorboard: bool
     leaving: Callable[[], bool]
+    promotion: int | None = None
 
 
 def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:

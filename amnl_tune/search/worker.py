@@ -42,6 +42,7 @@ def open_workplace(
     device: str | None = None,
     tensorboard: bool = True,
     lease_ttl: float = LEASE_TTL,
+    promotion: int | None = None,
 ) -> Workplace:
     """Everything a worker of `study` needs; the study must have been opened by `amnl-tune run` before.
 
@@ -74,6 +75,7 @@ def open_workplace(
         lease_ttl=lease_ttl,
         tensorboard=tensorboard,
         leaving=leaving,
+        promotion=promotion,
     )
 
 
@@ -115,9 +117,10 @@ def _work_once(place: Workplace, own: WorkerIdentity) -> bool:
     """One claim, or a short wait for runs that others hold; False when nothing is left."""
     bury_dead(place.ledger, own.study)
     place = replace(place, spec=StudySpec.from_json(find_study(place.ledger, own.study).spec))
-    claimed = claim(place.ledger, own.study, own.id, budget_of(place.spec, place.prior), ttl=place.lease_ttl)
+    budget = budget_of(place.spec, place.prior)
+    claimed = claim(place.ledger, own.study, own.id, budget, ttl=place.lease_ttl, promotion=place.promotion)
     if claimed is None:
-        if not open_runs(place.ledger, own.study):
+        if not open_runs(place.ledger, own.study, place.promotion):
             return False
         seen(place.ledger, own)
         time.sleep(IDLE_SECONDS)

@@ -160,6 +160,21 @@ def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(led
     )
 
 
+def test_a_promotion_s_workers_begin_no_trial(ledger: Ledger, study: str) -> None:
+    first, _ = take(ledger, study)
+    release(ledger, first)
+    assert claim(ledger, study, "w1", budget(), ttl=60, promotion=1) is None
+    with ledger.write() as session:
+        session.add(
+            RunRow(study=study, promotion=1, slot=0, origin=Origin.SAMPLER, seed=1, status=RunStatus.WAITING, epochs=9)
+        )
+    assert (open_runs(ledger, study), open_runs(ledger, study, 1)) == (2, 1)
+    claimed = claim(ledger, study, "w1", budget(), ttl=60, promotion=1)
+    assert claimed is not None
+    assert (claimed[1].promotion, claimed[1].slot) == (1, 0)
+    assert claim(ledger, study, "w2", budget(), ttl=60, promotion=1) is None
+
+
 def test_a_released_run_goes_on_without_a_mark(ledger: Ledger, study: str) -> None:
     first, _ = take(ledger, study)
     release(ledger, first)

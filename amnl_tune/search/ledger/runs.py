@@ -67,7 +67,9 @@ class Budget:
     seed: int
 
 
-def claim(ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float) -> tuple[Lease, RunRow] | None:
+def claim(
+    ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float, promotion: int | None = None
+) -> tuple[Lease, RunRow] | None:
     """The next run to work on: one whose lease has run out, a waiting one, or a new trial while the budget lasts.
 
     Args:
@@ -76,6 +78,7 @@ def claim(ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float)
         owner: the worker's id.
         budget: of the search.
         ttl: seconds that the lease lasts unless renewed.
+        promotion: claim this promotion's runs only, and begin no trial; None: anything.
 
     Returns:
         None if there is nothing to claim now; others may still be at work (`open_runs`).
@@ -85,8 +88,8 @@ def claim(ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float)
         if row is None:
             raise StudyError(f"A study must exist, but there is no {study!r} any more; see `amnl-tune study list`")
         now = database_time(session)
-        run = _unowned(session, study, now)
-        if run is None:
+        run = _unowned(session, study, now, promotion)
+        if run is None and promotion is None:
             run = _new_trial(session, row, budget, now)
         if run is None:
             return None
@@ -103,10 +106,10 @@ def claim(ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float)
         return Lease(run.id, owner, run.fence), run
 
 
-def _unowned(session: Session, study: str, now: float) -> RunRow | None:
+def _unowned(session: Session, study: str, now: float, promotion: int | None) -> RunRow | None:
     return session.scalars(
         select(RunRow)
-        .where(RunRow.study == study, RunRow.status.not_in(FINISHED))
+        .where(*_open(study, promotion))
         .where(or_(RunRow.owner.is_(None), RunRow.expires_at < now))
         .order_by(RunRow.promotion, RunRow.slot)
         .limit(1)
@@ -218,11 +221,15 @@ def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None
         session.execute(update(RunRow).where(*_held(lease)).values(**values))
 
 
-def open_runs(ledger: Ledger, study: str) -> int:
-    """Runs that are not finished: waiting or under way."""
+def open_runs(ledger: Ledger, study: str, promotion: int | None = None) -> int:
+    """Runs that are not finished, waiting or under way: of one promotion, or of all and the search."""
     with ledger.read() as session:
-        query = select(func.count()).where(RunRow.study == study, RunRow.status.not_in(FINISHED))
-        return session.scalar(query) or 0
+        return session.scalar(select(func.count()).where(*_open(study, promotion))) or 0
+
+
+def _open(study: str, promotion: int | None) -> list[ColumnElement[bool]]:
+    among = [] if promotion is None else [RunRow.promotion == promotion]
+    return [RunRow.study == study, RunRow.status.not_in(FINISHED), *among]
 
 
 def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
