@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "masked"]
 
 DEFAULT_HOME = Path("storage") / "local"
 
@@ -51,5 +51,9 @@ class Settings:
         return cls(home=home, storage=storage, data_dirs=data_dirs)
 
     def __repr__(self) -> str:
-        masked = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", self.storage)
-        return f"Settings(home={self.home!r}, storage={masked!r}, data_dirs={self.data_dirs!r})"
+        return f"Settings(home={self.home!r}, storage={masked(self.storage)!r}, data_dirs={self.data_dirs!r})"
+
+
+def masked(url: str) -> str:
+    """A storage URL, well-formed or not, without its password."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
 from amnl_tune.errors import BundleError
 from amnl_tune.results.bundle import Bundle
@@ -49,7 +47,7 @@ def predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
         what = f"{', '.join(missing)} missing" if missing else "no rows"
         raise BundleError(f"Engines to predict on must have rows of C-MAPSS columns, but got {what}; add them")
     rows = engine_rows(frame, bundle.scaling)
-    last = torch.from_numpy(np.flatnonzero(np.r_[np.diff(frame["unit"].to_numpy()) != 0, True]))
+    last = rows.ends()
     predicted = predict_windows(bundle.model, rows, last, bundle.config.window)
     probability = predicted.health.softmax(dim=1)
     learned = bundle.health_is_trained

@@ -14,14 +14,15 @@ from sqlalchemy import select
 from amnl_tune import __version__
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.results.bundle import write_bundle
-from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scoring import CandidateScore, TestScores, latest_scores, looks_at_test
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_data import study_data
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["ship"]
@@ -42,7 +43,7 @@ def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifa
     seed = min(scores.winner.by_seed, key=lambda seed: scores.winner.by_seed[seed]["validation_rmse"])
     run = _run(ledger, spec.name, promotion.number, scores.winner.trial_number, int(seed))
     config = RunConfig.model_validate_json(run.config or "")
-    fleet = source.training(spec.data.dataset)
+    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     weights = artifacts.weights(run)
     try:
         content = weights.read_bytes()
@@ -52,8 +53,8 @@ def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifa
         folder,
         config=config,
         weights=content,
-        scaling=cached_prepare(fleet, config, artifacts.prepared).scaling,
-        provenance=_provenance(spec, run, promotion.number, fleet.sha256, scores),
+        scaling=data.scaling,
+        provenance=_provenance(spec, run, promotion.number, data.sha256, scores),
         metrics=_metrics(scores, seed, run, looks_at_test(ledger, promotion.id)),
     )
     return scores

@@ -44,6 +44,12 @@ class EngineRows:
         age = torch.arange(window - 1, -1, -1, device=last.device)
         return self.features[torch.maximum(last[:, None] - age, self.first[last][:, None])]
 
+    def ends(self) -> Tensor:
+        """(engines,) each engine's last row."""
+        is_last = torch.ones(len(self.unit), dtype=torch.bool, device=self.unit.device)
+        is_last[:-1] = self.first[1:] != self.first[:-1]
+        return is_last.nonzero().flatten()
+
     def to(self, device: torch.device | str) -> "EngineRows":
         """The same rows on another device."""
         return EngineRows(**{name: tensor.to(device) for name, tensor in vars(self).items()})

@@ -5,10 +5,8 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.engine import Ledger, database_time, insert_if_absent
 from amnl_tune.search.ledger.models import RangeTestRow
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.spec import StudySpec
@@ -48,7 +46,6 @@ def cached_range_test(
     curve = lr_range_test(config, data, options, device=device)
     seconds = time.perf_counter() - started
     with ledger.write() as session:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         values = {
             "key": key,
             "dataset": data.dataset,
@@ -60,7 +57,7 @@ def cached_range_test(
             "seconds": seconds,
             "created_at": database_time(session),
         }
-        session.execute(insert(RangeTestRow).values(**values).on_conflict_do_nothing())
+        insert_if_absent(session, RangeTestRow, **values)
     made = find_range_test(ledger, key)
     assert made is not None
     return RangeTest(made.key, made.curve, made.suggested, made.seconds, cached=False)

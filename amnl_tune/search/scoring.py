@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 from sqlalchemy import select
 
 from amnl_tune.errors import StorageError, StudyError
-from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
@@ -28,8 +27,10 @@ from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, TestScoreRow
 from amnl_tune.search.ledger.runs import open_runs
+from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_data import study_data
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
 
@@ -131,8 +132,7 @@ def _look(
     ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
 ) -> TestScores:
     candidates = _require_finished(ledger, spec.name, promotion.number)
-    config = spec.run_config(spec.incumbent_parameters())
-    data = cached_prepare(source.training(spec.data.dataset), config, artifacts.prepared)
+    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     scores = _scores(candidates, data, source.test(spec.data.dataset), artifacts, promotion.number)
     return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
@@ -161,7 +161,7 @@ def _scores(
     candidates: list[Candidate], data: PreparedData, fleet: TestFleet, artifacts: Artifacts, number: int
 ) -> TestScores:
     rows = engine_rows(fleet.frame, data.scaling, fleet.rul)
-    ends = torch.from_numpy(np.flatnonzero(np.r_[np.diff(fleet.frame["unit"].to_numpy()) != 0, True]))
+    ends = rows.ends()
     true = rows.rul[ends].numpy()
     mean = np.full_like(true, true.mean())
     incumbent = next((c for c in candidates if c.origin is Origin.PUBLISHED_DEFAULTS and c.complete), None)

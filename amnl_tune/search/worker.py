@@ -10,7 +10,6 @@ from dataclasses import replace
 import torch
 
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
-from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
@@ -22,6 +21,7 @@ from amnl_tune.search.ledger.studies import Prior, find_study, prior_of
 from amnl_tune.search.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
 from amnl_tune.search.runner import LeavingError, Workplace, carry_out
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_data import study_data
 from amnl_tune.search.trials import first_origins, open_storage
 
 __all__ = ["LEASE_TTL", "budget_of", "open_workplace", "resolve_device", "work"]
@@ -57,19 +57,12 @@ def open_workplace(
             f"Study {study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` first"
         )
     spec = StudySpec.from_json(row.spec)
-    fleet = source.training(row.dataset)
-    if fleet.sha256 != row.data_sha256:
-        raise StudyError(
-            f"Workers must train on the study's data, but {row.dataset} here has SHA-256 {fleet.sha256[:12]} and study "
-            f"{study!r} was made on {row.data_sha256[:12]}; set --data-dir to the study's data"
-        )
-    config = spec.run_config(spec.incumbent_parameters())
     return Workplace(
         ledger=ledger,
         storage=open_storage(ledger),
         spec=spec,
         prior=prior_of(row),
-        data=cached_prepare(fleet, config, artifacts.prepared),
+        data=study_data(row, spec, source, artifacts),
         artifacts=artifacts,
         device=resolve_device(device or spec.hardware.device),
         lease_ttl=lease_ttl,

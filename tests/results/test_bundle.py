@@ -15,6 +15,8 @@ from amnl_tune.results.bundle import load_bundle, write_bundle
 from amnl_tune.results.prediction import predict, read_engines
 from amnl_tune.results.shipping import ship
 from amnl_tune.rul.metrics import rmse
+from amnl_tune.rul.simulator import write_fleet
+from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.training.config import RunConfig
 
@@ -209,3 +211,10 @@ def test_an_export_needs_a_scored_promotion(finished: "Finished", tmp_path: Path
 def test_a_missing_file_to_predict_on(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="there is no"):
         read_engines(tmp_path / "engines.txt")
+
+
+def test_an_export_is_made_on_the_study_s_own_data(finished: "Finished", tmp_path: Path) -> None:
+    write_fleet("SIM1", tmp_path / "other", seed=2, engines=10)
+    with pytest.raises(StudyError, match="stay on them, but SIM1 here has SHA-256"):
+        ship(finished.ledger, finished.spec, FleetSource((tmp_path / "other",)), finished.artifacts, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,6 @@
 Our tables stand beside Optuna's in one database, SQLite (one host) or PostgreSQL (teams).
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Any
 import sqlalchemy.exc
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from amnl_tune.errors import StorageError
+from amnl_tune.settings import masked
 
-__all__ = ["Ledger", "connect_options", "database_time", "parse_url", "storage_failures"]
+__all__ = ["Ledger", "connect_options", "database_time", "insert_if_absent", "parse_url", "storage_failures"]
 
 READ_ONLY = "amnl_read_only"
 BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
@@ -36,14 +37,14 @@ def parse_url(storage: str) -> URL:
     try:
         url = make_url(storage)
     except sqlalchemy.exc.ArgumentError:
-        raise StorageError(f"`--storage` must be a database URL, but got {_masked(storage)!r}; {remedy}") from None
+        raise StorageError(f"`--storage` must be a database URL, but got {masked(storage)!r}; {remedy}") from None
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite")
     if kind in {"postgresql", "postgres"} and (url.host or "host" in url.query):
         return url.set(drivername="postgresql+psycopg")
     raise StorageError(
-        f"`--storage` must name an SQLite file or a PostgreSQL server, but got {_masked(storage)!r}; {remedy}"
+        f"`--storage` must name an SQLite file or a PostgreSQL server, but got {masked(storage)!r}; {remedy}"
     )
 
 
@@ -90,6 +91,12 @@ def database_time(session: Session) -> float:
     sqlite = session.get_bind().dialect.name == "sqlite"
     now = "(julianday('now') - 2440587.5) * 86400.0" if sqlite else "extract(epoch from clock_timestamp())"
     return float(session.execute(text(f"select {now}")).scalar_one())
+
+
+def insert_if_absent(session: Session, table: type[DeclarativeBase], **values: Any) -> None:
+    """One row; nothing where a row with its key is there already."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
 @contextmanager
@@ -151,7 +158,3 @@ def _remedy(reason: str, url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return "run the same command again"
     return "start the server or mend the URL, then run the same command again"
-
-
-def _masked(storage: str) -> str:
-    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", storage)

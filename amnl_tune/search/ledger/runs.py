@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
-from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.engine import Ledger, database_time, insert_if_absent
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, StudyRow
 
 __all__ = [
@@ -184,8 +183,7 @@ def record_epoch(ledger: Ledger, lease: Lease, epoch: dict[str, Any], *, ttl: fl
     with ledger.write() as session:
         now = database_time(session)
         _write(session, lease, expires_at=now + ttl, epochs_done=epoch["number"])
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(insert(EpochRow).values(run=lease.run, recorded_at=now, **epoch).on_conflict_do_nothing())
+        insert_if_absent(session, EpochRow, run=lease.run, recorded_at=now, **epoch)
 
 
 def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
