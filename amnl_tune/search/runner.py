@@ -17,7 +17,7 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow, RunStatus
-from amnl_tune.search.ledger.runs import Lease, finish, record_epoch, settle
+from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease, finish, record_epoch, settle
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import attach_trial, frozen, report
@@ -29,9 +29,6 @@ from amnl_tune.training.scalars import scalar_log
 __all__ = ["DIVERGED_RMSE", "MAX_FAILURES", "LeavingError", "Workplace", "carry_out"]
 
 logger = logging.getLogger(__name__)
-
-DIVERGED_RMSE = 1000.0
-"""Reported for a diverged trial: finite, so that the sampler learns (optuna: Traps), and beyond any real RMSE."""
 
 MAX_FAILURES = 3
 """Attempts that may end with the worker's death before a run is given up."""

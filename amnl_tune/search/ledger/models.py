@@ -7,13 +7,15 @@ without foreign keys into Optuna's tables. Times are seconds since 1970 (UTC) by
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Enum, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
+    "AttemptRow",
     "Base",
     "EpochRow",
     "Origin",
+    "Outcome",
     "PromotionRow",
     "RangeTestRow",
     "RunRow",
@@ -42,6 +44,15 @@ class Origin(StrEnum):
     SAMPLER = "sampler"
 
 
+class Outcome(StrEnum):
+    """How a worker's attempt at a run ended."""
+
+    FINISHED = "finished"
+    RELEASED = "released"
+    FAILED = "failed"
+    VANISHED = "vanished"
+
+
 def _as_text(words: type[StrEnum]) -> Enum:
     """The words themselves in a text column: a new word needs no ALTER TYPE."""
     return Enum(words, native_enum=False, length=32, values_callable=lambda kind: [str(word) for word in kind])
@@ -50,13 +61,14 @@ def _as_text(words: type[StrEnum]) -> Enum:
 class Base(DeclarativeBase):
     """Of every table that our migrations own."""
 
-    type_annotation_map: ClassVar[dict[Any, Any]] = {RunStatus: _as_text(RunStatus), Origin: _as_text(Origin)}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {words: _as_text(words) for words in (RunStatus, Origin, Outcome)}
 
 
 class StudyRow(Base):
     """A frozen study file and what was settled before the first trial.
 
     `prior_low`, `prior_high` bound the learning rate after the LR range test; null: the file's own bounds.
+    `stopped_at`: since when nobody works on it, by `study stop`.
     """
 
     __tablename__ = "amnl_studies"
@@ -73,6 +85,7 @@ class StudyRow(Base):
     suggested_lr: Mapped[float | None]
     prior_low: Mapped[float | None]
     prior_high: Mapped[float | None]
+    stopped_at: Mapped[float | None]
 
 
 class RunRow(Base):
@@ -80,7 +93,9 @@ class RunRow(Base):
 
     `slot` counts a study's trials, or a promotion's runs, from 0: the budget is exact because slots are unique.
     `owner`, `fence` and `expires_at` are the lease; `fence` rises with each claim, so that a worker that lost its
-    lease cannot write. `failures` counts claims that ended without a release.
+    lease cannot write. `failures` counts attempts that vanished or failed. `trial_id` is Optuna's own key of the trial,
+    `bracket` the Hyperband bracket that it competes in. `busy_seconds` is the time that its epochs took on their
+    accelerators, epochs trained again included: a quarter of a GPU for a minute counts 15 seconds.
     """
 
     __tablename__ = "amnl_runs"
@@ -92,6 +107,8 @@ class RunRow(Base):
     slot: Mapped[int]
     origin: Mapped[Origin]
     trial_number: Mapped[int | None]
+    trial_id: Mapped[int | None]
+    bracket: Mapped[int] = mapped_column(default=0)
     seed: Mapped[int] = mapped_column(BigInteger)
     config: Mapped[str | None] = mapped_column(Text)
     status: Mapped[RunStatus] = mapped_column(index=True)
@@ -101,6 +118,7 @@ class RunRow(Base):
     failures: Mapped[int] = mapped_column(default=0)
     epochs: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
+    busy_seconds: Mapped[float] = mapped_column(default=0.0)
     value: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(Text)
     result: Mapped[str | None] = mapped_column(Text)
@@ -113,13 +131,40 @@ class RunRow(Base):
         return self.promotion == 0
 
 
+class AttemptRow(Base):
+    """One worker's turn at a run, from its claim to whatever ended it; `outcome` is null while it lasts."""
+
+    __tablename__ = "amnl_attempts"
+    __table_args__ = (UniqueConstraint("run", "fence"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[int] = mapped_column(ForeignKey("amnl_runs.id"))
+    fence: Mapped[int]
+    worker: Mapped[str]
+    started_at: Mapped[float]
+    epochs_before: Mapped[int]
+    ended_at: Mapped[float | None]
+    epochs_after: Mapped[int | None]
+    outcome: Mapped[Outcome | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
 class EpochRow(Base):
-    """The raw learning curve: Optuna gets the running best."""
+    """The raw learning curve, and what Optuna and the pruner saw of it.
+
+    `reported` is what Optuna got: the running best, so that a pruned trial's value is its best. Trials of one `study`
+    and `bracket` compete at equal `number`; promoted runs have no bracket. `pruned` is the decision, made once.
+    """
 
     __tablename__ = "amnl_epochs"
+    __table_args__ = (Index("ix_amnl_epochs_competition", "study", "bracket", "number", "reported"),)
 
     run: Mapped[int] = mapped_column(ForeignKey("amnl_runs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
+    study: Mapped[str]
+    bracket: Mapped[int | None]
+    reported: Mapped[float]
+    pruned: Mapped[bool]
     train_rul_loss: Mapped[float | None]
     train_health_loss: Mapped[float | None]
     learning_rate: Mapped[float]
@@ -131,7 +176,11 @@ class EpochRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process. `process_started` tells a reused process number from the worker's own."""
+    """A worker process. `process_started` tells a reused process number from the worker's own.
+
+    `accelerators` is its share of devices: 0.25 of a GPU, 1 for a whole one or for a CPU worker. `clock_skew` is its
+    clock less the database's at the start, in seconds. `artifacts` is the URL that it keeps checkpoints at.
+    """
 
     __tablename__ = "amnl_workers"
 
@@ -143,6 +192,11 @@ class WorkerRow(Base):
     device: Mapped[str]
     threads: Mapped[int]
     version: Mapped[str]
+    optuna_version: Mapped[str | None]
+    torch_version: Mapped[str | None]
+    accelerators: Mapped[float] = mapped_column(default=1.0)
+    clock_skew: Mapped[float | None]
+    artifacts: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[float]
     seen_at: Mapped[float]
     stopped_at: Mapped[float | None]

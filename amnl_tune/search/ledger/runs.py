@@ -16,6 +16,7 @@ from amnl_tune.search.ledger.engine import Ledger, database_time, insert_if_abse
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, StudyRow
 
 __all__ = [
+    "DIVERGED_RMSE",
     "Budget",
     "Lease",
     "LeaseLostError",
@@ -28,6 +29,9 @@ __all__ = [
     "settle",
     "trials_left",
 ]
+
+DIVERGED_RMSE = 1000.0
+"""Reported for a diverged trial: finite, so that the sampler learns (optuna: Traps), and beyond any real RMSE."""
 
 FINISHED = (RunStatus.COMPLETE, RunStatus.PRUNED, RunStatus.FAIL)
 
@@ -183,7 +187,11 @@ def record_epoch(ledger: Ledger, lease: Lease, epoch: dict[str, Any], *, ttl: fl
     with ledger.write() as session:
         now = database_time(session)
         _write(session, lease, expires_at=now + ttl, epochs_done=epoch["number"])
-        insert_if_absent(session, EpochRow, run=lease.run, recorded_at=now, **epoch)
+        run = session.get_one(RunRow, lease.run)
+        best = epoch["best_validation_rmse"]
+        seen = {"study": run.study, "bracket": run.bracket if run.is_trial else None, "pruned": False}
+        seen["reported"] = DIVERGED_RMSE if epoch["validation_rmse"] is None else best
+        insert_if_absent(session, EpochRow, run=lease.run, recorded_at=now, **seen, **epoch)
 
 
 def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:

@@ -1,0 +1,89 @@
+"""attempts, pruning decisions beside the curve, budgets in time, stopping a study"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+DIVERGED_RMSE = 1000.0
+
+
+def upgrade() -> None:
+    op.create_table(
+        "amnl_attempts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("started_at", sa.Double(), nullable=False),
+        sa.Column("epochs_before", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.Column("epochs_after", sa.Integer(), nullable=True),
+        sa.Column(
+            "outcome",
+            sa.Enum("finished", "released", "failed", "vanished", name="outcome", native_enum=False, length=32),
+            nullable=True,
+        ),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["run"], ["amnl_runs.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("run", "fence"),
+    )
+    op.add_column("amnl_studies", sa.Column("stopped_at", sa.Double(), nullable=True))
+    for column in (
+        sa.Column("optuna_version", sa.String(), nullable=True),
+        sa.Column("torch_version", sa.String(), nullable=True),
+        sa.Column("accelerators", sa.Double(), nullable=False, server_default="1"),
+        sa.Column("clock_skew", sa.Double(), nullable=True),
+        sa.Column("artifacts", sa.Text(), nullable=True),
+    ):
+        op.add_column("amnl_workers", column)
+    _runs()
+    _epochs()
+
+
+def _runs() -> None:
+    op.add_column("amnl_runs", sa.Column("trial_id", sa.Integer(), nullable=True))
+    op.add_column("amnl_runs", sa.Column("bracket", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("amnl_runs", sa.Column("busy_seconds", sa.Double(), nullable=False, server_default="0"))
+    op.execute(
+        "update amnl_runs set busy_seconds = coalesce((select sum(e.seconds) from amnl_epochs e where e.run = "
+        "amnl_runs.id), 0)"
+    )
+
+
+def _epochs() -> None:
+    """Every epoch's row as the new version would have written it; its competition is found by study and number."""
+    with op.batch_alter_table("amnl_epochs") as table:
+        table.add_column(sa.Column("study", sa.String(), nullable=True))
+        table.add_column(sa.Column("bracket", sa.Integer(), nullable=True))
+        table.add_column(sa.Column("reported", sa.Double(), nullable=True))
+        table.add_column(sa.Column("pruned", sa.Boolean(), nullable=True))
+    run = "(select r.{} from amnl_runs r where r.id = amnl_epochs.run)"
+    op.execute(
+        f"update amnl_epochs set study = {run.format('study')}, "
+        f"bracket = case when {run.format('promotion')} = 0 then 0 end, "
+        f"reported = case when validation_rmse is null then {DIVERGED_RMSE} else best_validation_rmse end, "
+        f"pruned = (select r.status = 'pruned' and r.epochs_done = amnl_epochs.number and r.reason is null "
+        "from amnl_runs r where r.id = amnl_epochs.run)"
+    )
+    with op.batch_alter_table("amnl_epochs") as table:
+        for name, kind in (("study", sa.String()), ("reported", sa.Double()), ("pruned", sa.Boolean())):
+            table.alter_column(name, existing_type=kind, nullable=False)
+    op.create_index(
+        "ix_amnl_epochs_competition", "amnl_epochs", ["study", "bracket", "number", "reported"], unique=False
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_amnl_epochs_competition", table_name="amnl_epochs")
+    with op.batch_alter_table("amnl_epochs") as table:
+        for name in ("study", "bracket", "reported", "pruned"):
+            table.drop_column(name)
+    for name in ("trial_id", "bracket", "busy_seconds"):
+        op.drop_column("amnl_runs", name)
+    for name in ("optuna_version", "torch_version", "accelerators", "clock_skew", "artifacts"):
+        op.drop_column("amnl_workers", name)
+    op.drop_column("amnl_studies", "stopped_at")
+    op.drop_table("amnl_attempts")
