@@ -116,13 +116,18 @@ def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
     empty = pd.DataFrame({"setting": pd.Series(dtype=str), "importance": pd.Series(dtype=float)})
     with warnings.catch_warnings(), storage_failures(ledger.url):
         warnings.simplefilter("ignore")  # Optuna's, about experiments and about settings that few trials had
+        storage = open_storage(ledger)
         try:
-            page = optuna.load_study(study_name=study, storage=open_storage(ledger))
-        except KeyError:
-            return empty
-        if len(page.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
-            return empty
-        importances = optuna.importance.get_param_importances(page)
+            try:
+                page = optuna.load_study(study_name=study, storage=storage)
+            except KeyError:
+                return empty
+            if len(page.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
+                return empty
+            importances = optuna.importance.get_param_importances(page)
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
     return pd.DataFrame({"setting": list(importances), "importance": list(importances.values())})
 
 
