@@ -5,6 +5,8 @@ its parameters and its curve (optuna: Traps, "stock retry drops the curve").
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -18,7 +20,16 @@ from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["SLOT", "attach_trial", "create_optuna_study", "first_origins", "open_storage", "report", "slot_seed"]
+__all__ = [
+    "SLOT",
+    "attach_trial",
+    "borrowed_storage",
+    "create_optuna_study",
+    "first_origins",
+    "open_storage",
+    "report",
+    "slot_seed",
+]
 
 SLOT = "slot"
 ORIGIN = "origin"
@@ -32,6 +43,17 @@ def open_storage(ledger: Ledger) -> RDBStorage:
             engine_kwargs=connect_options(ledger.url),
             skip_table_creation=True,
         )
+
+
+@contextmanager
+def borrowed_storage(ledger: Ledger) -> Iterator[RDBStorage]:
+    """Optuna's storage for as long as the block takes; its connections are given back."""
+    storage = open_storage(ledger)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> None:

@@ -25,7 +25,7 @@ from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import Base, EpochRow, RunRow, RunStatus
 from amnl_tune.search.ledger.runs import DIVERGED_RMSE
 from amnl_tune.search.ledger.schema import VERSION_TABLE, migrations, require_schema, upgrade
-from amnl_tune.search.trials import open_storage
+from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.search.worker import open_workplace, work
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -74,11 +74,6 @@ def content(storage: str) -> dict[str, list[tuple[Any, ...]]]:
         }
     ledger.close()
     return rows
-
-
-def close(storage: optuna.storages.RDBStorage) -> None:
-    storage.remove_session()
-    storage.engine.dispose()
 
 
 def test_every_schema_but_the_newest_has_a_database_of_each_kind() -> None:
@@ -144,9 +139,8 @@ def test_what_an_old_study_found_can_still_be_read(upgraded: Ledger, tmp_path: P
     assert len(history_frame(trials)) == len(trials) - 1
     assert set(importance_frame(upgraded, "tiny")["setting"]) <= {"learning_rate", "batch_size", "hidden_size"}
     write_report(upgraded, "tiny", tmp_path / "report.html")
-    storage = open_storage(upgraded)
-    told = optuna.load_study(study_name="tiny", storage=storage).get_trials()
-    close(storage)
+    with borrowed_storage(upgraded) as storage:
+        told = optuna.load_study(study_name="tiny", storage=storage).get_trials()
     assert [trial.number for trial in told] == sorted(trials["trial"])
     assert told[-1].state is optuna.trial.TrialState.RUNNING
 
@@ -164,7 +158,8 @@ def test_a_trial_that_the_old_version_left_open_is_carried_on(old: Old, upgraded
     with upgraded.read() as session:
         (left,) = session.scalars(sa.select(RunRow).where(RunRow.status == RunStatus.WAITING))
     work(place, threads=1)
-    close(place.storage)
+    place.storage.remove_session()
+    place.storage.engine.dispose()
     place.ledger.close()
     with upgraded.read() as session:
         run = session.get_one(RunRow, left.id)
