@@ -53,7 +53,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Attendance:
-    """One worker. Times are seconds by the database's clock; `accelerators` is its share of devices."""
+    """One worker. Times are seconds by the database's clock; `accelerators` is its share of devices.
+
+    Versions and `clock_skew` (its clock less the database's) are None where an older version signed in.
+    """
 
     id: str
     study: str
@@ -64,6 +67,9 @@ class Attendance:
     threads: int
     accelerators: float
     version: str
+    optuna_version: str | None
+    torch_version: str | None
+    clock_skew: float | None
     up_for: float
     seen_ago: float
     assignment: Assignment | None
@@ -111,6 +117,9 @@ def _seen(
         threads=worker.threads,
         accelerators=worker.accelerators,
         version=worker.version,
+        optuna_version=worker.optuna_version,
+        torch_version=worker.torch_version,
+        clock_skew=worker.clock_skew,
         up_for=(worker.stopped_at or now) - worker.started_at,
         seen_ago=max(0.0, now - max(signs)),
         assignment=assignment,
