@@ -129,7 +129,8 @@ def _print_status(console: "Console", found: "DatabaseStatus") -> None:
         "storage": found.url,
         "server": found.server,
         "schema": _version(found.schema, found.schema_wanted),
-        "Optuna's schema": _version(found.optuna_schema, found.optuna_schema_wanted),
+        "Optuna's schema": _version(found.optuna_schema, found.optuna_schema_wanted)
+        + (f", made by Optuna {found.optuna_made_by}" if found.optuna_made_by else ""),
         "studies": ", ".join(found.studies) or "none",
     }
     if found.connections:

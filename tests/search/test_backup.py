@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import select, text
@@ -305,6 +306,7 @@ def test_the_state_of_a_storage(storage: str, spec: StudySpec) -> None:
     found = database_status(storage)
     assert found.problem is None
     assert (found.schema, found.studies) == (head_revision(), ("tiny",))
+    assert found.optuna_made_by == optuna.__version__
     sizes = {table.name: table for table in found.tables}
     assert set(sizes) == table_names()
     assert (sizes["amnl_runs"].rows, sizes["amnl_epochs"].rows) == (3, 3)

@@ -126,7 +126,7 @@ def test_expired_leases_are_handed_back_without_a_mark(ledger: Ledger, study: st
         session.add(AttemptRow(run=held.run, fence=held.fence, worker=held.owner, started_at=now, epochs_before=0))
     (one,) = looked(ledger, tmp_path, "leases")
     assert (one.finding.severity, one.finding.fixable, one.done) == (Severity.WARNING, True, None)
-    assert f"trial 0 of study 'tiny' is held by worker {held.owner}, but its lease ran out 30 s ago" in one.finding.what
+    assert one.finding.what.startswith(f"trial 0 of study 'tiny' is held by worker {held.owner}, but its lease ran out")
     assert run_of(ledger, held).owner == held.owner
     (mended,) = looked(ledger, tmp_path, "leases", fix=True)
     assert mended.done == "trial 0: handed back after epoch 7; the next worker goes on with it"
@@ -149,17 +149,17 @@ def test_a_dead_process_of_this_host_is_known_before_its_lease_runs_out(
     (one,) = looked(ledger, tmp_path, "leases")
     assert "held by worker dead, but its process on this host is gone" in one.finding.what
     assert told(ledger, tmp_path, "workers") == [
-        ("warning", f"1 of this host's workers of study 'tiny' ended without signing out (process {gone})")
+        ("warning", f"workers of study 'tiny' on this host ended without signing out (process {gone})")
     ]
     url = ledger.url.render_as_string(hide_password=False)
     done = [one.done for one in examine(url, tmp_path, fix=True) if one.done]
     assert done == [
         "trial slot 0: handed back after epoch 0; the next worker goes on with it",
-        "signed out 1 dead workers of study 'tiny'",
+        "dead workers of study 'tiny' signed out: 1",
     ]
     assert (run_of(ledger, lost).owner, run_of(ledger, kept).owner) == (None, "alive")
     assert run_of(ledger, lost).failures == 0
-    assert told(ledger, tmp_path, "workers") == [("ok", "1 workers, all with signs of life")]
+    assert told(ledger, tmp_path, "workers") == [("ok", "every worker shows signs of life, live now: 1")]
 
 
 def test_a_worker_that_wakes_up_in_the_meantime_keeps_its_run(ledger: Ledger, study: str, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_silent_workers_of_other_hosts(ledger: Ledger, study: str, tmp_path: Pat
         session.execute(text("update amnl_workers set seen_at = seen_at - 500"))
     ((severity, what),) = told(ledger, tmp_path, "workers")
     assert severity == "warning"
-    assert "worker w1 of study 'tiny' (process 77 on far) has been silent for 50" in what
+    assert "worker w1 of study 'tiny' (process 77 on far) has been silent for" in what
 
 
 def test_findings_are_of_the_study_that_was_asked_for(
@@ -288,7 +288,7 @@ def test_studies_that_have_grown_too_large(ledger: Ledger, study: str, tmp_path:
     row |= {"status": RunStatus.COMPLETE, "fence": 1, "failures": 0, "epochs": 1, "epochs_done": 1}
     with ledger.write() as session:
         session.execute(insert(RunRow), [row | {"slot": slot} for slot in range(10_000)])
-    assert told(ledger, tmp_path, "studies") == [("ok", "10000 trials in 1 studies")]
+    assert told(ledger, tmp_path, "studies") == [("ok", "the largest study has 10000 trials")]
     with ledger.write() as session:
         session.execute(insert(RunRow), [row | {"slot": 10_000}])
     assert told(ledger, tmp_path, "studies") == [
@@ -368,16 +368,16 @@ def test_checkpoints_that_nobody_needs(ledger: Ledger, study: str, tmp_path: Pat
     ]
     orphans, foreign = looked(ledger, tmp_path, "checkpoints")
     assert (
-        "checkpoints of 4 runs (tiny/promotion-001-run-00, tiny/promotion-009-run-00, tiny/trial-00000, ...; 0.5 MB)"
+        "checkpoints of tiny/promotion-001-run-00, tiny/promotion-009-run-00, tiny/trial-00000 and 1 more (0.5 MB)"
         in (orphans.finding.what)
     )
-    assert "checkpoints of 1 runs (another/trial-00000; 0.1 MB)" in foreign.finding.what
+    assert "checkpoints of another/trial-00000 (0.1 MB)" in foreign.finding.what
     assert (orphans.finding.fixable, foreign.finding.fixable) == (True, False)
     assert [one.finding.severity for one in looked(ledger, tmp_path, "checkpoints", study)] == [Severity.WARNING]
     assert all(path.exists() for path in (*doomed, *kept))
     mended, _ = looked(ledger, tmp_path, "checkpoints", fix=True)
     assert mended.done is not None
-    assert mended.done.startswith("deleted checkpoints of 4 runs")
+    assert mended.done.startswith("deleted checkpoints of tiny/promotion-001-run-00, tiny/promotion-009")
     assert not [path for path in doomed if path.exists()]
     assert all(path.exists() for path in kept)
     assert not artifacts.checkpoint(runs[0, 0]).parent.exists()
@@ -396,5 +396,5 @@ def test_a_trial_that_a_promotion_may_go_on_from_keeps_its_checkpoint(
     finish(ledger, leases[0], RunStatus.COMPLETE, value=1.0)
     finish(ledger, leases[1], RunStatus.PRUNED, value=1.0)
     (one,) = looked(ledger, tmp_path, "checkpoints", fix=True)
-    assert "1 runs (tiny/trial-00001;" in str(one.done)
+    assert "checkpoints of tiny/trial-00001 (" in str(one.done)
     assert Artifacts(tmp_path).trial_checkpoint(spec.name, 0).exists()

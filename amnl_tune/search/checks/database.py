@@ -58,7 +58,7 @@ def sqlite_workers(case: Case) -> Iterator[Finding]:
             "move to PostgreSQL: `amnl-tune db backup`, then `amnl-tune db restore` there",
         )
     if count <= SQLITE_WORKERS and len(hosts) <= 1:
-        yield Finding(Severity.OK, "sqlite", f"{count} workers on SQLite, which serves {SQLITE_WORKERS}")
+        yield Finding(Severity.OK, "sqlite", f"SQLite serves {SQLITE_WORKERS} workers well, live now: {count}")
 
 
 def connections(case: Case) -> Iterator[Finding]:
@@ -125,4 +125,4 @@ def studies(case: Case) -> Iterator[Finding]:
             "ask the next question in a study of its own",
         )
     if not large:
-        yield Finding(Severity.OK, "studies", f"{sum(found.values())} trials in {len(found)} studies")
+        yield Finding(Severity.OK, "studies", f"the largest study has {max(found.values(), default=0)} trials")

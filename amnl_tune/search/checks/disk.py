@@ -100,7 +100,7 @@ def leftovers(case: Case) -> Iterator[Finding]:
             "delete the folders by hand, unless another storage is used with this home folder",
         )
     if not orphans and not foreign:
-        yield Finding(Severity.OK, "checkpoints", f"{len(there)} runs have checkpoints here, all of them open")
+        yield Finding(Severity.OK, "checkpoints", f"every checkpoint here is of an open run, runs: {len(there)}")
 
 
 def _needed(case: Case) -> tuple[set[RunKey], set[str]]:
@@ -120,8 +120,8 @@ def _needed(case: Case) -> tuple[set[RunKey], set[str]]:
 
 
 def _listed(runs: list[RunFiles]) -> str:
-    first = ", ".join(run.name for run in runs[:3]) + (", ..." if len(runs) > 3 else "")
-    return f"checkpoints of {len(runs)} runs ({first}; {sum(run.bytes for run in runs) / 1e6:.1f} MB)"
+    first = ", ".join(run.name for run in runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+    return f"checkpoints of {first} ({sum(run.bytes for run in runs) / 1e6:.1f} MB)"
 
 
 def _delete(kept: CheckpointFiles, runs: list[RunFiles]) -> str:

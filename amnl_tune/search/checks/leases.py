@@ -88,7 +88,7 @@ def dead_workers(case: Case) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "workers",
-            f"{len(dead)} of this host's workers of study {study!r} ended without signing out (process {pids})",
+            f"workers of study {study!r} on this host ended without signing out (process {pids})",
             "see their logs; the next worker here signs them out, or --fix does",
             partial(_sign_out, case.ledger, study, len(dead)),
         )
@@ -102,9 +102,9 @@ def dead_workers(case: Case) -> Iterator[Finding]:
             "see whether it still runs there; `amnl-tune doctor --fix` on that host signs out what does not",
         )
     if not silent and all(worker.presence.is_alive for worker in workers):
-        yield Finding(Severity.OK, "workers", f"{len(workers)} workers, all with signs of life")
+        yield Finding(Severity.OK, "workers", f"every worker shows signs of life, live now: {len(workers)}")
 
 
 def _sign_out(ledger: Ledger, study: str, count: int) -> str:
     bury_dead(ledger, study)
-    return f"signed out {count} dead workers of study {study!r}"
+    return f"dead workers of study {study!r} signed out: {count}"

@@ -59,6 +59,7 @@ class DatabaseStatus:
     Attributes:
         url: without its password. server: kind and version.
         schema, optuna_schema: as found, None where there is none; `*_wanted`: as this version needs them.
+        optuna_made_by: version of Optuna that made its tables; 4.x and 5.x share a schema, but not what they write.
         studies: names, oldest first.
     """
 
@@ -69,6 +70,7 @@ class DatabaseStatus:
     schema_wanted: str
     optuna_schema: str | None
     optuna_schema_wanted: str
+    optuna_made_by: str | None
     tables: tuple[TableSize, ...]
     studies: tuple[str, ...]
     connections: Connections | None
@@ -121,6 +123,7 @@ def database_status(storage: str) -> DatabaseStatus:
                 schema_wanted=head_revision(),
                 optuna_schema=_optuna_schema(connection) if OPTUNA_VERSION_TABLE in there else None,
                 optuna_schema_wanted=_optuna_schema_wanted(),
+                optuna_made_by=_optuna_made_by(connection) if OPTUNA_VERSION_TABLE in there else None,
                 tables=_sizes(connection, sorted(there & table_names())),
                 studies=_studies(connection) if StudyRow.__tablename__ in there else (),
                 connections=connections(connection),
@@ -157,6 +160,11 @@ def _server(connection: Connection) -> str:
 
 def _optuna_schema(connection: Connection) -> str | None:
     version: str | None = connection.scalar(text(f"select version_num from {OPTUNA_VERSION_TABLE}"))
+    return version
+
+
+def _optuna_made_by(connection: Connection) -> str | None:
+    version: str | None = connection.scalar(text("select library_version from version_info"))
     return version
 
 

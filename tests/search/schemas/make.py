@@ -26,7 +26,7 @@ import psycopg
 
 HERE = Path(__file__).parent
 FLEET = HERE / "fleet"
-PRUNER = '[pruner]\nname = "SuccessiveHalvingPruner"\nmin_resource = 1\nreduction_factor = 2'
+PRUNER = '[pruner]\nname = "SuccessiveHalvingPruner"\nmin_resource = 2\nreduction_factor = 2'
 EPOCHS = 9
 ATTEMPTS = 20
 """Trials that may end before the signal reaches their worker."""
