@@ -55,7 +55,7 @@ def come(ledger: Ledger, study: str, name: str, **changes: object) -> None:
             session.execute(update(WorkerRow).where(WorkerRow.id == name).values(**changes))
 
 
-def take(ledger: Ledger, study: str, owner: str, ttl: float = 60.0) -> Lease:
+def take(ledger: Ledger, study: str, owner: str, ttl: float = 600.0) -> Lease:
     claimed = claim(ledger, study, owner, BUDGET, ttl=ttl)
     assert claimed is not None
     return claimed[0]
@@ -117,7 +117,7 @@ def test_expired_leases_are_handed_back_without_a_mark(ledger: Ledger, study: st
     come(ledger, study, "w2")
     expired = take(ledger, study, "w1", ttl=-30.0)
     settle(ledger, expired, trial_number=0, epochs_done=7)
-    held = take(ledger, study, "w3-not-signed-in", ttl=60.0)  # takes the expired one over
+    held = take(ledger, study, "w3-not-signed-in")  # takes the expired one over
     assert held.run == expired.run
     with ledger.write() as session:
         now = database_time(session)
