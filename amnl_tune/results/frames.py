@@ -15,7 +15,7 @@ from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
 from amnl_tune.search.scoring import TestScores
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.trials import open_storage
+from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.training.config import RunConfig
 
 __all__ = [
@@ -114,10 +114,10 @@ def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
     Empty while there are few complete trials, and where Optuna's study is gone.
     """
     empty = pd.DataFrame({"setting": pd.Series(dtype=str), "importance": pd.Series(dtype=float)})
-    with warnings.catch_warnings(), storage_failures(ledger.url):
+    with warnings.catch_warnings(), storage_failures(ledger.url), borrowed_storage(ledger) as storage:
         warnings.simplefilter("ignore")  # Optuna's, about experiments and about settings that few trials had
         try:
-            page = optuna.load_study(study_name=study, storage=open_storage(ledger))
+            page = optuna.load_study(study_name=study, storage=storage)
         except KeyError:
             return empty
         if len(page.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:

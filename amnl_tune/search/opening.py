@@ -12,7 +12,7 @@ from amnl_tune.search.ledger.schema import exclusive, upgrade
 from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior
 from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.trials import create_optuna_study, open_storage
+from amnl_tune.search.trials import borrowed_storage, create_optuna_study
 from amnl_tune.search.worker import resolve_device
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.lr_range_test import RangeTestOptions
@@ -49,8 +49,7 @@ def open_study(
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(fleet, config, artifacts.prepared)
     _require_fit(spec, config, data)
-    with exclusive(ledger.url):
-        storage = open_storage(ledger)
+    with exclusive(ledger.url), borrowed_storage(ledger) as storage:
         opening = freeze(ledger, spec, fleet.sha256)
         create_optuna_study(storage, spec, new=opening is Opening.CREATED)
     row = find_study(ledger, spec.name)

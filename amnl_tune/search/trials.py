@@ -5,6 +5,8 @@ its parameters and its curve (optuna: Traps, "stock retry drops the curve").
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -19,7 +21,16 @@ from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["SLOT", "attach_trial", "bracket_of", "create_optuna_study", "first_origins", "open_storage", "slot_seed"]
+__all__ = [
+    "SLOT",
+    "attach_trial",
+    "borrowed_storage",
+    "bracket_of",
+    "create_optuna_study",
+    "first_origins",
+    "open_storage",
+    "slot_seed",
+]
 
 SLOT = "slot"
 ORIGIN = "origin"
@@ -33,6 +44,17 @@ def open_storage(ledger: Ledger) -> RDBStorage:
             engine_kwargs=connect_options(ledger.url, pooled=False),
             skip_table_creation=True,
         )
+
+
+@contextmanager
+def borrowed_storage(ledger: Ledger) -> Iterator[RDBStorage]:
+    """Optuna's storage for as long as the block takes; its connections are given back."""
+    storage = open_storage(ledger)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> None:

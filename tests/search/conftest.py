@@ -1,12 +1,9 @@
 """Ledgers on both databases, and a study on a tiny fleet."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
@@ -20,16 +17,9 @@ from amnl_tune.search.worker import open_workplace
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def storage(request: pytest.FixtureRequest, new_storage: Callable[[str], str]) -> str:
     """URL of an empty database of either kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'contract.db'}"
-        return
-    server = make_url(request.getfixturevalue("postgres_server"))
-    name = f"t{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    yield server.set(database=name).render_as_string(hide_password=False)
+    return new_storage(request.param)
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import sys
 from collections import Counter
 
 import pytest
+from reports import report_epoch
 from sqlalchemy import inspect, select, text, update
 
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time, parse_url
 from amnl_tune.search.ledger.models import AttemptRow, Base, EpochRow, Origin, Outcome, RunRow, RunStatus, StudyRow
-from amnl_tune.search.ledger.reporting import ReportLine, Verdict
 from amnl_tune.search.ledger.runs import (
     Budget,
     Lease,
@@ -39,26 +39,6 @@ from amnl_tune.search.ledger.studies import (
     study_names,
 )
 from amnl_tune.search.spec import StudySpec
-
-EPOCH = {
-    "number": 1,
-    "train_rul_loss": 2.0,
-    "train_health_loss": None,
-    "learning_rate": 1e-3,
-    "validation_rmse": 20.0,
-    "best_validation_rmse": 20.0,
-    "samples": 10,
-    "seconds": 0.5,
-}
-
-
-def record(ledger: Ledger, lease: Lease, *, busy_seconds: float = 0.5, number: int = 1) -> Verdict:
-    line = ReportLine(ledger)
-    try:
-        epoch = EPOCH | {"number": number, "study": "tiny", "bracket": 0, "reported": 20.0}
-        return line.report(lease, epoch, ttl=60, busy_seconds=busy_seconds)
-    finally:
-        line.close()
 
 
 def limit(ledger: Ledger, **limits: float) -> None:
@@ -143,7 +123,7 @@ def test_the_epoch_budget_counts_what_is_reserved_and_what_pruning_gives_back(le
     first, _ = take(ledger, study, trials=9, epochs=40)
     take(ledger, study, "w2", trials=9, epochs=40)
     assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
-    record(ledger, first)
+    report_epoch(ledger, first)
     finish(ledger, first, RunStatus.PRUNED, value=20.0)
     assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
     assert claim(ledger, study, "w3", budget(9, epochs=41), ttl=60) is not None
@@ -153,11 +133,11 @@ def test_wall_time_counts_from_the_first_claim(ledger: Ledger, study: str) -> No
     limit(ledger, wall_time=1000.0)
     lease, _ = take(ledger, study, trials=9)
     take(ledger, study, "w2", trials=9)
-    assert not record(ledger, lease).late
+    assert not report_epoch(ledger, lease).late
     with ledger.write() as session:
         session.execute(text("update amnl_studies set started_at = started_at - 1001"))
     assert claim(ledger, study, "w3", budget(9), ttl=60) is None
-    assert record(ledger, lease, number=2).late
+    assert report_epoch(ledger, lease, number=2).late
 
 
 def test_accelerator_time_is_reserved_at_the_mean_pace_and_ends_trials_when_it_is_spent(
@@ -165,21 +145,21 @@ def test_accelerator_time_is_reserved_at_the_mean_pace_and_ends_trials_when_it_i
 ) -> None:
     limit(ledger, busy_limit=100.0)
     first, _ = take(ledger, study, trials=9)
-    assert not record(ledger, first, busy_seconds=2.0).spent  # 2 s an epoch: 40 s reserved for its 20
+    assert not report_epoch(ledger, first, busy_seconds=2.0).spent  # 2 s an epoch: 40 s reserved for its 20
     take(ledger, study, "w2", trials=9)
     assert claim(ledger, study, "w3", budget(9), ttl=60) is None, "a third trial would need 120 s"
     finish(ledger, first, RunStatus.PRUNED, value=20.0)
     third, _ = take(ledger, study, "w3", trials=9)
-    assert not record(ledger, third, busy_seconds=97.9).spent
-    assert record(ledger, third, busy_seconds=98.0, number=2).spent
+    assert not report_epoch(ledger, third, busy_seconds=97.9).spent
+    assert report_epoch(ledger, third, busy_seconds=98.0, number=2).spent
 
 
 def test_a_stopped_study_hands_out_nothing_and_tells_its_workers(ledger: Ledger, spec: StudySpec, study: str) -> None:
     lease, _ = take(ledger, study)
-    assert not record(ledger, lease).stopped
+    assert not report_epoch(ledger, lease).stopped
     assert stop_study(ledger, study)
     assert not stop_study(ledger, study)
-    assert record(ledger, lease, number=2).stopped
+    assert report_epoch(ledger, lease, number=2).stopped
     assert claim(ledger, study, "w2", budget(), ttl=60) is None
     with pytest.raises(StudyError, match=r"must be resumed .* run `amnl-tune study resume tiny`"):
         freeze(ledger, spec, "ab" * 32)
@@ -212,10 +192,10 @@ def test_a_claim_that_was_never_heard_of_is_handed_out_again(ledger: Ledger, stu
 def test_every_attempt_is_on_record(ledger: Ledger, study: str) -> None:
     old, _ = take(ledger, study, "w1", ttl=-1.0)
     record_past = take(ledger, study, "w2")[0]
-    record(ledger, record_past)
+    report_epoch(ledger, record_past)
     release(ledger, record_past, failure="RuntimeError('x')")
     third, _ = take(ledger, study, "w3")
-    record(ledger, third, number=2)
+    report_epoch(ledger, third, number=2)
     release(ledger, third)
     last, _ = take(ledger, study, "w4")
     finish(ledger, last, RunStatus.PRUNED, value=1.0)
@@ -238,7 +218,7 @@ def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(led
     assert run.reason == "worker w1 vanished after epoch 0"
     for write in (
         lambda: renew(ledger, old, ttl=60),
-        lambda: record(ledger, old),
+        lambda: report_epoch(ledger, old),
         lambda: settle(ledger, old, trial_number=5),
         lambda: finish(ledger, old, RunStatus.COMPLETE, value=1.0),
     ):
@@ -290,8 +270,8 @@ def test_a_failure_that_is_named_counts(ledger: Ledger, study: str) -> None:
 
 def test_an_epoch_recorded_twice_stays_as_it_was(ledger: Ledger, study: str) -> None:
     lease, _ = take(ledger, study)
-    record(ledger, lease)
-    record(ledger, lease)
+    report_epoch(ledger, lease)
+    report_epoch(ledger, lease)
     with ledger.read() as session:
         (epoch,) = session.scalars(select(EpochRow))
     assert (epoch.number, epoch.validation_rmse, epoch.train_health_loss) == (1, 20.0, None)

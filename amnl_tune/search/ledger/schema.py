@@ -16,15 +16,29 @@ from amnl_tune.errors import StorageError
 from amnl_tune.files import locked
 from amnl_tune.search.ledger.engine import connect_options, parse_url, storage_failures
 
-__all__ = ["exclusive", "migrations", "require_schema", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "current_revision",
+    "exclusive",
+    "head_revision",
+    "known_revisions",
+    "migrations",
+    "outdated",
+    "require_schema",
+    "upgrade",
+]
 
 VERSION_TABLE = "amnl_schema_version"
 ADVISORY_LOCK = 0x616D6E6C
 """'amnl': one PostgreSQL session at a time upgrades."""
 
 
-def upgrade(storage: str) -> None:
+def upgrade(storage: str, *, revision: str = "head") -> None:
     """Brings both schemas to this version; safe against any number of processes doing so at once.
+
+    Args:
+        storage: its URL.
+        revision: ours at most; a backup's own where an older one is restored.
 
     Raises:
         StorageError: the database is out of reach, read-only, or newer than this version.
@@ -42,7 +56,7 @@ def upgrade(storage: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             _refuse_newer(connection, url)
-            alembic.command.upgrade(config, "head")
+            alembic.command.upgrade(config, revision)
 
 
 def require_schema(storage: str) -> None:
@@ -52,14 +66,19 @@ def require_schema(storage: str) -> None:
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
     with storage_failures(url), _opened(url) as engine, engine.connect() as connection:
-        current = _current(connection)
+        current = current_revision(connection)
     if current is None:
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
-    if current != _head():
-        raise StorageError(
-            f"The storage's schema must be {_head()}, but it is {current}; run `amnl-tune db upgrade`, with one "
-            "version of amnl-tune everywhere"
-        )
+    if current != head_revision():
+        raise StorageError(outdated(current))
+
+
+def outdated(revision: str) -> str:
+    """Rule, values and remedy where a schema is not this version's."""
+    return (
+        f"The storage's schema must be {head_revision()}, but it is {revision}; run `amnl-tune db upgrade`, with one "
+        "version of amnl-tune everywhere"
+    )
 
 
 def migrations() -> Path:
@@ -75,18 +94,24 @@ def _config() -> alembic.config.Config:
     return config
 
 
-def _head() -> str:
+def head_revision() -> str:
+    """Of our tables, as this version of the package needs them."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
-def _current(connection: sa.Connection) -> str | None:
+def known_revisions() -> list[str]:
+    """Every schema that this version of the package can upgrade, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    """Of our tables in a database; None where there are none."""
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def _refuse_newer(connection: sa.Connection, url: URL) -> None:
-    current = _current(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
+    current = current_revision(connection)
+    if current is not None and current not in known_revisions():
         raise StorageError(
             f"The storage {url.render_as_string(hide_password=True)} must not be newer than amnl-tune, but its schema "
             f"{current} is unknown to this version; upgrade amnl-tune"

@@ -26,8 +26,8 @@ class WorkerIdentity:
     pid: int
     device: str
     threads: int
-    accelerators: float
-    artifacts: str
+    accelerators: float = 1.0
+    artifacts: str | None = None
 
 
 def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:

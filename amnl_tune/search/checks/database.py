@@ -1,0 +1,128 @@
+"""Whether the database can bear what is asked of it."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psutil
+from sqlalchemy import func, select
+
+from amnl_tune.search.checks.finding import Case, Finding, Severity
+from amnl_tune.search.ledger.engine import SQLITE_WORKERS
+from amnl_tune.search.ledger.inspection import connections as server_connections
+from amnl_tune.search.ledger.models import RunRow
+
+__all__ = [
+    "CONNECTIONS_A_WORKER",
+    "MANY_TRIALS",
+    "connections",
+    "file_system",
+    "local_file",
+    "sqlite_workers",
+    "studies",
+]
+
+CONNECTIONS_A_WORKER = 3
+"""At most, of its pool (`connect_options`)."""
+
+NEARLY_FULL = 0.8
+"""Share of a server's connections in use."""
+
+MANY_TRIALS = 10_000
+"""Trials of a study beyond which Optuna gets slow (optuna: Traps)."""
+
+NETWORK_FILE_SYSTEMS = {
+    "nfs", "nfs4", "cifs", "smbfs", "smb3", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.glusterfs", "ceph",
+    "fuse.ceph", "fuse.sshfs", "9p", "afs",
+}  # fmt: skip
+"""Their locks do not keep two hosts from writing at once (sqlite.org/faq.html, question 5)."""
+
+
+def sqlite_workers(case: Case) -> Iterator[Finding]:
+    """More workers than one writer at a time can serve."""
+    if case.ledger.url.get_backend_name() != "sqlite":
+        return
+    count = len(case.alive)
+    hosts = sorted({worker.host.split("/")[0] for worker in case.alive})
+    if count > SQLITE_WORKERS:
+        yield Finding(
+            Severity.WARNING,
+            "sqlite",
+            f"SQLite serves {SQLITE_WORKERS} workers well, but there are {count}",
+            "move to PostgreSQL: `amnl-tune db backup`, then `amnl-tune db restore` there",
+        )
+    if len(hosts) > 1:
+        yield Finding(
+            Severity.ERROR,
+            "sqlite",
+            f"SQLite is for one host, but workers run on {', '.join(hosts)}",
+            "move to PostgreSQL: `amnl-tune db backup`, then `amnl-tune db restore` there",
+        )
+    if count <= SQLITE_WORKERS and len(hosts) <= 1:
+        yield Finding(Severity.OK, "sqlite", f"SQLite serves {SQLITE_WORKERS} workers well, live now: {count}")
+
+
+def connections(case: Case) -> Iterator[Finding]:
+    """What live workers may open, and what is open now, against what the server allows."""
+    with case.ledger.read() as session:
+        server = server_connections(session.connection())
+    if server is None:
+        return
+    wanted = len(case.alive) * CONNECTIONS_A_WORKER
+    facts = f"{server.used} of {server.available} connections in use"
+    remedy = "raise max_connections on the server, or start fewer workers"
+    if wanted > server.available:
+        what = f"{len(case.alive)} workers may open {wanted} connections, but the server allows {server.available}"
+        yield Finding(Severity.ERROR, "connections", what, remedy)
+    elif server.used > NEARLY_FULL * server.available:
+        yield Finding(Severity.WARNING, "connections", f"the server is nearly full: {facts}", remedy)
+    else:
+        yield Finding(Severity.OK, "connections", f"{facts}, {wanted} at most by workers")
+
+
+def local_file(case: Case) -> Iterator[Finding]:
+    """SQLite on a file system of this host."""
+    if case.ledger.url.get_backend_name() == "sqlite":
+        mounts = ((part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True))
+        yield file_system(Path(str(case.ledger.url.database)), mounts)
+
+
+def file_system(file: Path, mounts: Iterable[tuple[str, str]]) -> Finding:
+    """Whether a database file may be where it is.
+
+    Args:
+        file: SQLite's.
+        mounts: mount point and file system type of each, in the order in which they were mounted.
+    """
+    path = file.resolve()
+    over = [(point, kind) for point, kind in mounts if path.is_relative_to(point)]
+    # of equal mount points the later hides the earlier
+    _, (point, kind) = max(
+        enumerate(over), key=lambda item: (len(Path(item[1][0]).parts), item[0]), default=(0, ("", ""))
+    )
+    if kind.lower() in NETWORK_FILE_SYSTEMS:
+        return Finding(
+            Severity.ERROR,
+            "file system",
+            f"SQLite must be on a disk of one host, but {file} is on {point} ({kind}), where locks cannot be relied on",
+            "move the file to a local disk, or to PostgreSQL: `amnl-tune db backup`, then `amnl-tune db restore` there",
+        )
+    return Finding(Severity.OK, "file system", f"the database is on {point or 'a local disk'} ({kind or 'unknown'})")
+
+
+def studies(case: Case) -> Iterator[Finding]:
+    """None larger than what stays quick."""
+    query = select(RunRow.study, func.count()).where(RunRow.promotion == 0).group_by(RunRow.study)
+    if case.study is not None:
+        query = query.where(RunRow.study == case.study)
+    with case.ledger.read() as session:
+        found = {row[0]: row[1] for row in session.execute(query)}
+    large = {name: count for name, count in found.items() if count > MANY_TRIALS}
+    for name, count in sorted(large.items()):
+        yield Finding(
+            Severity.WARNING,
+            "studies",
+            f"a study stays quick up to {MANY_TRIALS} trials, but {name!r} has {count}",
+            "ask the next question in a study of its own",
+        )
+    if not large:
+        yield Finding(Severity.OK, "studies", f"the largest study has {max(found.values(), default=0)} trials")
