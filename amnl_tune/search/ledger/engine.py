@@ -17,7 +17,15 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from amnl_tune.errors import StorageError
 from amnl_tune.settings import masked
 
-__all__ = ["Ledger", "connect_options", "database_time", "insert_if_absent", "parse_url", "storage_failures"]
+__all__ = [
+    "SQLITE_WORKERS",
+    "Ledger",
+    "connect_options",
+    "database_time",
+    "insert_if_absent",
+    "parse_url",
+    "storage_failures",
+]
 
 READ_ONLY = "amnl_read_only"
 BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
@@ -25,6 +33,9 @@ BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalche
 
 SQLITE_TIMEOUT = 60.0
 """Seconds that a writer waits for the others (optuna: a report's p99 is 1.4 s at 16 workers)."""
+
+SQLITE_WORKERS = 8
+"""Workers that one SQLite file serves; it has a single writer, and beyond this they wait for each other's reports."""
 
 
 def parse_url(storage: str) -> URL:
