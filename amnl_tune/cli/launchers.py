@@ -15,8 +15,8 @@ from amnl_tune.cli.launch import Wishes
 from amnl_tune.cli.options import existing_ledger
 from amnl_tune.cli.summary import print_summary
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
-from amnl_tune.launch import kubernetes
-from amnl_tune.launch.command import WorkerCommand, require_enough_storage
+from amnl_tune.launch import kubernetes, ray_cluster, slurm
+from amnl_tune.launch.command import Launcher, WorkerCommand, require_enough_storage, require_shared_storage
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.launch.slots import Slot, chosen_gpus, cpu_slots, gpu_slots, overload, visible_gpus
 from amnl_tune.results.summary import summarize
@@ -29,7 +29,7 @@ from amnl_tune.search.progress import progress
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.worker import budget_of
 
-__all__ = ["on_kubernetes", "on_this_machine"]
+__all__ = ["on_kubernetes", "on_ray", "on_slurm", "on_this_machine"]
 
 POLL_SECONDS = 0.5
 
@@ -56,6 +56,37 @@ def on_this_machine(wishes: Wishes) -> None:
     with workers:
         _watch(wishes, ledger, spec, workers.poll)
     _conclude(wishes, ledger, spec)
+
+
+def on_ray(wishes: Wishes, address: str | None) -> None:
+    """One task a worker, until the study is done."""
+    ledger, spec = _study(wishes)
+    command, gpus = _command(wishes, spec), wishes.gpus or 0.0
+    workers = ray_cluster.RayWorkers(command, wishes.workers or spec.hardware.workers, gpus=gpus)
+    with ray_cluster.connected(address):
+        hosts, here = ray_cluster.host_names(), ray_cluster.this_host()
+        require_shared_storage(wishes.places.storage, Launcher.RAY, hosts, here)
+        warning = ray_cluster.unplaceable(command, gpus)
+        if warning:
+            typer.echo(warning, err=True)
+        with workers:
+            _watch(wishes, ledger, spec, workers.poll)
+    _conclude(wishes, ledger, spec)
+
+
+def on_slurm(wishes: Wishes, partition: str | None, time_limit: str, options: tuple[str, ...]) -> None:
+    """A job array; returns when Slurm has it."""
+    ledger, spec = _study(wishes)
+    settings = slurm.JobSettings(slurm.minutes(time_limit), wishes.gpus or 0, partition, slurm.pass_through(options))
+    require_shared_storage(wishes.places.storage, Launcher.SLURM, slurm.host_names(partition), slurm.this_host())
+    folder = wishes.places.home.absolute() / "slurm" / spec.name
+    jobs = slurm.submit(_command(wishes, spec), wishes.workers or spec.hardware.workers, settings, folder)
+    ids = [str(job.job_id) for job in jobs]
+    if wishes.as_json:
+        typer.echo(json.dumps({"study": spec.name, "jobs": ids, "logs": str(folder)}, indent=2))
+    else:
+        typer.echo(f"Submitted {len(ids)} workers of study {spec.name!r} as job {', '.join(ids)}; logs in {folder}")
+    ledger.close()
 
 
 def on_kubernetes(
@@ -100,6 +131,15 @@ def _study(wishes: Wishes) -> tuple[Ledger, StudySpec]:
     spec = StudySpec.from_json(row.spec)
     require_enough_storage(wishes.places.storage, wishes.workers or spec.hardware.workers)
     return ledger, spec
+
+
+def _command(wishes: Wishes, spec: StudySpec) -> WorkerCommand:
+    """A worker on a cluster: its device is what the job or task was given."""
+    device = wishes.device or ("cuda" if wishes.gpus else spec.hardware.device)
+    share = ("--accelerators", f"{wishes.gpus:g}") if wishes.gpus and wishes.gpus != 1 else ()
+    options = (*_options(wishes), "--device", device, *share)
+    threads = wishes.threads or spec.hardware.threads_per_worker or 1
+    return WorkerCommand(spec.name, threads, options, _environment(wishes))
 
 
 def _slots(count: int, device: str, gpus_per_worker: float | None) -> tuple[Slot, ...]:
