@@ -1,7 +1,9 @@
 """The steps of `launch`, one function a launcher."""
 
+import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +65,9 @@ def on_ray(wishes: Wishes, address: str | None) -> None:
     ledger, spec = _study(wishes)
     command, gpus = _command(wishes, spec), wishes.gpus or 0.0
     workers = ray_cluster.RayWorkers(command, wishes.workers or spec.hardware.workers, gpus=gpus)
-    with ray_cluster.connected(address):
+    # Ray remarks on lost nodes on standard output, where --json has its one document.
+    remarks = contextlib.redirect_stdout(sys.stderr) if wishes.as_json else contextlib.nullcontext()
+    with remarks, ray_cluster.connected(address):
         hosts, here = ray_cluster.host_names(), ray_cluster.this_host()
         require_shared_storage(wishes.places.storage, Launcher.RAY, hosts, here)
         warning = ray_cluster.unplaceable(command, gpus)

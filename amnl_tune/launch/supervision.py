@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 from amnl_tune.errors import StudyError
 from amnl_tune.launch.command import WORKER_PARENT, WorkerCommand
@@ -15,6 +17,7 @@ GRACE_SECONDS = 20.0
 
 MAX_RESTARTS = 5
 USER_ERROR = 2
+POLL_SECONDS = 0.2
 
 # Slurm's preemption signal reaches every process of a job, but only the supervisor may act on it: a worker that left
 # by itself would look finished. Ignored signals stay ignored over `exec`, so this holds from the first instruction on.
@@ -68,12 +71,26 @@ class SupervisedWorker:
             env={**os.environ, **self.command.full_environment, WORKER_PARENT: str(os.getpid())},
         )
         self._process = process
-        assert process.stderr is not None
-        last_line = ""
-        with process.stderr:
-            for line in process.stderr:
+        echo = _Echo(process)
+        echo.start()
+        while process.poll() is None:  # no blocking call: Ray's cancellation of a task waits for this thread to wake up
+            time.sleep(POLL_SECONDS)
+        echo.join(timeout=5.0)
+        return process.returncode, echo.last_line
+
+
+class _Echo(threading.Thread):
+    """Passes a process's standard error through, and keeps the last line: the reason, where there is one."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.process, self.last_line = process, ""
+
+    def run(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr:
+            for line in self.process.stderr:
                 text = line.decode(errors="replace")
-                last_line = text.strip() or last_line
+                self.last_line = text.strip() or self.last_line
                 sys.stderr.write(text)
                 sys.stderr.flush()
-        return process.wait(), last_line

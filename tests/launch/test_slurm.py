@@ -65,7 +65,8 @@ def log(jobs: list[Any]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # submitit's controller processes outlive its job objects
-def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared: Any, undisturbed: Any) -> None:
+def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared_on_postgresql: Any, undisturbed: Any) -> None:
+    prepared = prepared_on_postgresql
     folder = prepared.home / "slurm" / "tiny"
     jobs = submit(prepared.command(), 2, JobSettings(60), folder, cluster="local")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
