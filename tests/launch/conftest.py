@@ -1,11 +1,13 @@
 """A prepared study that real workers can join, wherever they are launched."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +35,9 @@ class Prepared:
         self.ledger = Ledger(storage)
         self.spec = parse_study_spec(text, name="tiny")
         open_study(self.ledger, self.spec, FleetSource((data,)), Artifacts(home), device="cpu")
+        with warnings.catch_warnings():  # Optuna's storage leaves its connection to the garbage collector: here and now
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     @property
     def environment(self) -> dict[str, str]:

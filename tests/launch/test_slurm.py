@@ -59,12 +59,18 @@ def test_without_slurm_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         submit(WorkerCommand("tiny", 1), 1, JobSettings(240), tmp_path)
 
 
+def wait_for(jobs: list[Any]) -> None:
+    """Until the jobs have their results, and submitit's controllers, which outlive them for a moment, have ended."""
+    for job in jobs:
+        job.wait()
+        job._process.wait(timeout=60)
+
+
 def log(jobs: list[Any]) -> str:
     return "".join(path.read_text() for job in jobs for path in (job.paths.stdout, job.paths.stderr))
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # submitit's controller processes outlive its job objects
 def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared_on_postgresql: Any, undisturbed: Any) -> None:
     prepared = prepared_on_postgresql
     folder = prepared.home / "slurm" / "tiny"
@@ -73,8 +79,7 @@ def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared_on_postgresq
     prepared.wait_for_epochs(6)
     (task,) = psutil.Process(int(jobs[0].job_id)).children()
     task.send_signal(signal.SIGUSR2)
-    for job in jobs:
-        job.wait()
+    wait_for(jobs)
     prepared.assert_done()
     assert prepared.curves() == undisturbed
     assert sum(run.failures for run in prepared.runs()) == 0
@@ -86,11 +91,10 @@ def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared_on_postgresq
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*:ResourceWarning")
 def test_a_users_mistake_fails_the_job_with_the_workers_words(prepared: Any) -> None:
     command = WorkerCommand("tinyy", 1, environment=prepared.environment)
     (job,) = submit(command, 1, JobSettings(60), prepared.home / "slurm", cluster="local")
-    job.wait()
+    wait_for([job])
     assert "StudyError: A study must exist, but there is no 'tinyy'" in str(job.exception())
     assert "Requeued" not in log([job])
 
