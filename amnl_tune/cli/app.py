@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from amnl_tune import __version__
-from amnl_tune.cli import data, database, doctor, lr_find, outputs, promote, run, study, worker, workers
+from amnl_tune.cli import data, database, doctor, launch, lr_find, outputs, promote, run, study, worker, workers
 from amnl_tune.errors import AmnlTuneError
 
 __all__ = ["app", "main"]
@@ -41,6 +41,7 @@ app.command(epilog="Example: amnl-tune run studies/quickstart.toml --workers 2")
 app.command(epilog="Example: amnl-tune worker fd001 --storage postgresql://me@db/amnl")(worker.worker)
 app.command(epilog="Example: amnl-tune workers fd001 --watch")(workers.workers)
 app.command(epilog="Example: amnl-tune doctor --fix")(doctor.doctor)
+app.command(epilog="Example: amnl-tune launch fd001 --on slurm --workers 8 --gpus-per-worker 1")(launch.launch)
 app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(lr_find.lr_find)
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)
 app.add_typer(outputs.app)

@@ -11,20 +11,17 @@ from pathlib import Path
 from typing import IO
 
 from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.launch.command import WORKER_PARENT, thread_environment
+from amnl_tune.launch.slots import Slot
+from amnl_tune.launch.supervision import GRACE_SECONDS, MAX_RESTARTS, USER_ERROR
 
 __all__ = ["WORKER_PARENT", "LocalWorkers"]
 
-WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
-"""Process number of the launcher: a worker that finds itself orphaned leaves."""
-
-USER_ERROR = 2
-MAX_RESTARTS = 5
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
 
 @dataclass
-class _Slot:
+class _Place:
     log: Path
+    slot: Slot
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
 
@@ -39,6 +36,7 @@ class LocalWorkers:
         environment: theirs, complete; the storage URL is passed here, where `ps` does not show its password.
         logs: folder; each worker appends to a file of its own.
         options: further options of `amnl-tune worker`.
+        slots: the part of this machine that each gets; empty: all see the whole of it.
     """
 
     study: str
@@ -47,12 +45,16 @@ class LocalWorkers:
     environment: Mapping[str, str]
     logs: Path
     options: tuple[str, ...] = ()
-    _slots: list[_Slot] = field(default_factory=list)
+    slots: tuple[Slot, ...] = ()
+    _places: list[_Place] = field(default_factory=list)
 
     def __enter__(self) -> "LocalWorkers":
-        self._slots = [_Slot(self.logs / f"worker-{os.getpid()}-{index}.log") for index in range(self.count)]
-        for slot in self._slots:
-            slot.process = self._start(slot)
+        slots = self.slots or (Slot(),) * self.count
+        self._places = [
+            _Place(self.logs / f"worker-{os.getpid()}-{index}.log", slots[index]) for index in range(self.count)
+        ]
+        for place in self._places:
+            place.process = self._start(place)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,25 +67,27 @@ class LocalWorkers:
             StorageError: a worker ended with a user's error, which is raised here.
             StudyError: workers keep crashing.
         """
-        for slot in self._slots:
-            code = slot.process.poll() if slot.process else 0
+        running = False
+        for place in self._places:
+            code = place.process.poll() if place.process else 0
+            running = running or code != 0
             if code in (None, 0):
                 continue
             if code == USER_ERROR:
-                raise StorageError(_last_error(slot.log))
-            if slot.restarts >= MAX_RESTARTS:
+                raise StorageError(_last_error(place.log))
+            if place.restarts >= MAX_RESTARTS:
                 raise StudyError(
                     f"A worker must not crash more than {MAX_RESTARTS} times, but one of study {self.study!r} did "
-                    f"(exit code {code}); see {slot.log}"
+                    f"(exit code {code}); see {place.log}"
                 )
-            slot.restarts += 1
-            slot.process = self._start(slot)
-        return any(slot.process is not None and slot.process.poll() is None for slot in self._slots)
+            place.restarts += 1
+            place.process = self._start(place)
+        return running
 
-    def stop(self, grace: float = 20.0) -> None:
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Asks all to finish their epoch and leave; after `grace` seconds to leave now; then kills."""
         for wanted, patience in ((signal.SIGTERM, grace), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            running = [slot.process for slot in self._slots if slot.process and slot.process.poll() is None]
+            running = [place.process for place in self._places if place.process and place.process.poll() is None]
             if not running:
                 return
             for process in running:
@@ -92,7 +96,7 @@ class LocalWorkers:
             while time.monotonic() < until and any(process.poll() is None for process in running):
                 time.sleep(0.05)
 
-    def _start(self, slot: _Slot) -> subprocess.Popen[bytes]:
+    def _start(self, place: _Place) -> subprocess.Popen[bytes]:
         command = [
             sys.executable,
             "-m",
@@ -102,15 +106,16 @@ class LocalWorkers:
             "--threads",
             str(self.threads),
             *self.options,
+            *(() if place.slot.accelerators == 1.0 else ("--accelerators", f"{place.slot.accelerators:g}")),
         ]
-        threads = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-        with _opened(slot.log) as log:
+        own = {**thread_environment(self.threads), **place.slot.environment, WORKER_PARENT: str(os.getpid())}
+        with _opened(place.log) as log:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**self.environment, **threads, WORKER_PARENT: str(os.getpid())},
+                env={**self.environment, **own},
                 start_new_session=True,  # a terminal's Ctrl-C reaches the launcher alone, which passes it on once
             )
 

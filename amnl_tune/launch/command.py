@@ -1,0 +1,92 @@
+"""What every launcher starts: `amnl-tune worker STUDY`, its options, its environment; and the launchers' names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from amnl_tune.errors import ConfigurationError, StorageError
+from amnl_tune.search.ledger.engine import SQLITE_WORKERS, parse_url
+
+__all__ = [
+    "WORKER_PARENT",
+    "Launcher",
+    "WorkerCommand",
+    "require_enough_storage",
+    "require_shared_storage",
+    "thread_environment",
+]
+
+WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
+"""Process number of the launcher: a worker that finds itself orphaned leaves."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Launcher(StrEnum):
+    """Where workers can run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+    SLURM = "slurm"
+    KUBERNETES = "kubernetes"
+
+    @classmethod
+    def named(cls, name: str) -> "Launcher":
+        """Raises ConfigurationError, naming what there is, if the name is unknown."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise ConfigurationError(f"`--on` must be one of {', '.join(cls)}, but got {name!r}") from None
+
+
+@dataclass(frozen=True)
+class WorkerCommand:
+    """A worker to start, on this machine or another.
+
+    Attributes:
+        study: to join.
+        threads: of the worker.
+        options: further options of `amnl-tune worker`.
+        environment: what the worker needs beyond the environment of the place that it runs in. The storage URL is
+            passed here: neither `ps` nor a job's name may show its password, nor may the repr.
+    """
+
+    study: str
+    threads: int
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Arguments of `amnl-tune`."""
+        return ("worker", self.study, "--threads", str(self.threads), *self.options)
+
+    @property
+    def full_environment(self) -> dict[str, str]:
+        """`environment` with what keeps numerical libraries to the worker's threads."""
+        return {**self.environment, **thread_environment(self.threads)}
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Keeps OpenMP and the BLAS libraries to `threads`; they read it when they are loaded."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
+def require_enough_storage(storage: str, workers: int) -> None:
+    """Raises StorageError if SQLite is to serve more workers than it can."""
+    if parse_url(storage).get_backend_name() == "sqlite" and workers > SQLITE_WORKERS:
+        raise StorageError(
+            f"SQLite must serve at most {SQLITE_WORKERS} workers, but got --workers {workers}; use "
+            "--storage postgresql://USER:PASSWORD@HOST/DATABASE, or fewer workers"
+        )
+
+
+def require_shared_storage(storage: str, launcher: Launcher, hosts: frozenset[str], here: str) -> None:
+    """Raises StorageError if workers on other hosts than this one would have to share an SQLite file."""
+    elsewhere = sorted(hosts - {here})
+    if parse_url(storage).get_backend_name() == "sqlite" and elsewhere:
+        shown = ", ".join(elsewhere[:3]) + (" ..." if len(elsewhere) > 3 else "")
+        raise StorageError(
+            f"SQLite must be used by workers of one host only, but `--on {launcher}` may start them on {shown} "
+            f"besides {here}; use --storage postgresql://USER:PASSWORD@HOST/DATABASE"
+        )
