@@ -69,6 +69,8 @@ class _Ours:
         for trial in trials:
             if trial["number"] in notes:
                 trial["note"] = _noted(trial["note"], notes[trial["number"]])
+                trial["user_attrs"] = _without_config(trial["user_attrs"])
+        page["union_user_attrs"] = _without_config(page["union_user_attrs"])
         others = [drawn for drawn in page["plotly_graph_objects"] if drawn["id"] not in FIGURES]
         page["plotly_graph_objects"] = self._figures(study) + others
 
@@ -86,6 +88,11 @@ class _Ours:
                 known = state, [{"id": name, "graph_object": figure.to_json()} for name, figure in drawn.items()]
                 self._drawn[study] = known
             return known[1]
+
+
+def _without_config(attributes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The note tells the configuration; on one line, cut off, it makes the stock page seven screens wide."""
+    return [attribute for attribute in attributes if attribute["key"] != "config"]
 
 
 def _noted(note: dict[str, Any], ours: str) -> dict[str, Any]:

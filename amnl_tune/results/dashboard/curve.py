@@ -11,7 +11,7 @@ from amnl_tune.search.ledger.models import EpochRow, RunRow
 __all__ = ["curve_svg", "raw_curve"]
 
 WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 26, 34
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 26, 42
 BLUE, ORANGE, GREY = "#2b8cc4", "#D55E00", "#888888"
 """Okabe and Ito's, a little lighter: they stand on white and on black."""
 
@@ -57,8 +57,8 @@ def curve_svg(curve: Sequence[tuple[int, float | None]]) -> str:
         parts.append(_text(LEFT - 6, y + 4, f"{value:g}", "end"))
     for value in _steps(first, last, 8):
         if value == int(value):
-            parts.append(_text(place(int(value), high)[0], HEIGHT - 14, f"{value:g}", "middle"))
-    parts.append(_text(WIDTH - RIGHT, HEIGHT - 1, "epoch", "end"))
+            parts.append(_text(place(int(value), high)[0], HEIGHT - 26, f"{value:g}", "middle"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "epoch", "middle"))
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2" stroke-linejoin="round"/>')
     if len(points) <= 40:

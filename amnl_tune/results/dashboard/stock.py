@@ -43,16 +43,20 @@ ADDRESSES = (
 )
 """Where the stock script begins an address, and in how many places at least; looked up in 0.20 and 0.21."""
 
-BAR = """
+STYLE = """
 <style>
-#amnl-bar { position: fixed; right: 12px; bottom: 12px; z-index: 1100; display: flex; gap: .6em; align-items: center;
-  font: 13px/1 system-ui, sans-serif; color: #fff; background: #3b4046; border-radius: 1.2em; padding: .5em .9em;
-  opacity: .92; }
-#amnl-bar button { font: inherit; color: #8ecbff; background: none; border: 0; padding: 0; cursor: pointer; }
-#amnl-bar button:hover, #amnl-bar button:focus-visible { text-decoration: underline; }
+#amnl-bar { position: fixed; right: 16px; top: 0; height: 56px; z-index: 1300; display: flex; gap: .8em;
+  align-items: center; font: 14px/1 system-ui, sans-serif; color: #fff; }
+#amnl-bar button { font: inherit; color: inherit; background: none; border: 1px solid #fff9; border-radius: 4px;
+  padding: .45em .8em; cursor: pointer; }
+#amnl-bar button:hover, #amnl-bar button:focus-visible { background: #fff3; }
+table:not([class]) :is(td, th) { text-align: left; vertical-align: top; padding: .15em 1em .15em 0; }
+@media (min-width: 600px) { #amnl-bar { height: 64px; right: 24px; } }
+@media (max-width: 599px) { #amnl-bar .user { display: none; } main { overflow-x: auto; } }
 @media print { #amnl-bar { display: none; } }
 </style>
 """
+"""The bar in the stock pages' head line, and room between the cells of a note's table."""
 
 
 def stock_pages(app: WsgiApp, prefix: str, *, allow_edits: bool) -> WsgiApp:
@@ -81,7 +85,8 @@ def _adapted(environ: Environ, answer: Answer, allow_edits: bool) -> Answer:
         return Answer(answer.status, answer.body, headers)
     page = re.sub(r'\b(src|href|action)="/', rf'\1="{here(environ, "/")}', answer.body.decode())
     if answer.status == HTTPStatus.OK:
-        page = page.replace("</body>", f"{_bar(environ, allow_edits)}</body>")
+        icon = f'<link rel="icon" href="{here(environ, "/favicon.ico")}">'
+        page = page.replace("</head>", f"{icon}</head>").replace("</body>", f"{_bar(environ, allow_edits)}</body>")
     elif not wants_page(environ):
         headers["Content-Type"] = "text/plain; charset=utf-8"
         page = f"{HTTPStatus(answer.status).phrase}\n"
@@ -92,8 +97,8 @@ def _bar(environ: Environ, allow_edits: bool) -> str:
     mode = "edits allowed" if allow_edits else "read-only"
     user = html.escape(environ.get(USER) or "")
     return (
-        f'{BAR}<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
-        f"<span>{user} · {mode}</span><button>Log out</button></form>"
+        f'{STYLE}<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
+        f'<span><span class="user">{user} · </span>{mode}</span><button>Log out</button></form>'
     )
 
 

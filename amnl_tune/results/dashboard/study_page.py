@@ -17,6 +17,7 @@ from amnl_tune.search.range_test import find_range_test
 
 __all__ = ["FIGURES", "study_figures", "study_note"]
 
+GREY = "#808080"
 FIGURES = ("amnl-lr-range-test", "amnl-history")
 
 
@@ -122,4 +123,8 @@ def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
     history = frames.history_frame(frames.trials_frame(ledger, study))
     if len(history):
         drawn[FIGURES[1]] = figures.history_figure(history).update_layout(title="Search history")
-    return {name: figure.update_layout(margin={"t": 90}) for name, figure in drawn.items()}
+    for figure in drawn.values():  # on the light and on the dark page alike
+        figure.update_layout(
+            margin={"t": 90}, height=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font_color=GREY
+        )
+    return drawn
