@@ -125,7 +125,7 @@ def test_the_printed_link_works_and_a_signal_ends_it_in_order(
 
 @pytest.mark.slow
 def test_everywhere_with_credentials(storage: str, started: object, users: Path) -> None:
-    process, line = started(  # type: ignore[operator]
+    _, line = started(  # type: ignore[operator]
         "--host",
         "0.0.0.0",
         "--credentials",

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from amnl_tune import __version__
 from amnl_tune.results.budgets import budget_uses
+from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
 from amnl_tune.search.ledger.engine import Ledger, database_time
-from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Outcome, RunRow, RunStatus, StudyRow, WorkerRow
-from amnl_tune.search.progress import SEEN_WITHIN
+from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Outcome, RunRow, RunStatus, StudyRow
 
 __all__ = ["RATE_SECONDS", "exposition"]
 
@@ -44,7 +44,8 @@ class _LedgerCollector(Collector):
             studies = list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
             names = [row.name for row in studies]
             yield from _runs(session, names)
-            yield _by_study("amnl_tune_workers_alive", "Workers at work or waiting.", _workers(session, now), names)
+            alive = {study: float(len(hosts)) for study, hosts in hosts_of_live_workers(session, now).items()}
+            yield _by_study("amnl_tune_workers_alive", "Workers at work or waiting.", alive, names)
             yield from _leases(session, names, now)
             yield from _epochs(session, names, now)
             yield from _budgets(session, studies, now)
@@ -66,17 +67,6 @@ def _runs(session: Session, names: list[str]) -> Iterator[Metric]:
             promoted.add_metric([study, str(status)], counts.get((study, False, status), 0))
     yield trials
     yield promoted
-
-
-def _workers(session: Session, now: float) -> dict[str, float]:
-    holding = select(RunRow.owner).where(RunRow.owner.is_not(None), RunRow.expires_at > now)
-    return _counted(
-        session,
-        select(WorkerRow.study, func.count())
-        .where(WorkerRow.stopped_at.is_(None))
-        .where(or_(WorkerRow.seen_at > now - SEEN_WITHIN, WorkerRow.id.in_(holding)))
-        .group_by(WorkerRow.study),
-    )
 
 
 def _leases(session: Session, names: list[str], now: float) -> Iterator[Metric]:

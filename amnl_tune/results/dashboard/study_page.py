@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 
 from amnl_tune.results import figures, frames
 from amnl_tune.results.budgets import Use, budget_uses
+from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
 from amnl_tune.results.dashboard.markdown import code, number, plain, table
 from amnl_tune.results.report import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.progress import progress
 from amnl_tune.search.range_test import find_range_test
 
 __all__ = ["FIGURES", "study_figures", "study_note"]
@@ -34,7 +34,9 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
     facts = summarize(ledger, study)
     row = find_study(ledger, study)
     with ledger.read() as session:
-        uses = budget_uses(session, [row], database_time(session))[study]
+        now = database_time(session)
+        uses = budget_uses(session, [row], now)[study]
+        hosts = hosts_of_live_workers(session, now).get(study, [])
     name = quote(study, safe="")
     links = [
         f"[report]({prefix}/report/{name})",
@@ -48,7 +50,7 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
         ("Budget", "; ".join(_use(use) for use in uses if use.used or use.limit)),
         ("Feasible best", _best(facts)),
         ("LR range test", _range_test(facts)),
-        ("Workers", _workers(ledger, study)),
+        ("Workers", _workers(hosts)),
         ("Promotion", _promotion(facts)),
         ("Study file", code(facts["fingerprint"][:12])),
         ("More", " · ".join(links)),
@@ -93,10 +95,8 @@ def _range_test(facts: dict[str, Any]) -> str:
     return f"{used}{prior}; figure on the history tab"
 
 
-def _workers(ledger: Ledger, study: str) -> str:
-    workers = progress(ledger, study).workers
-    hosts = sorted({worker.host for worker in workers})
-    return f"{len(workers)} alive on {', '.join(map(plain, hosts))}" if workers else "none alive"
+def _workers(hosts: list[str]) -> str:
+    return f"{len(hosts)} alive on {', '.join(map(plain, sorted(set(hosts))))}" if hosts else "none alive"
 
 
 def _promotion(facts: dict[str, Any]) -> str:
