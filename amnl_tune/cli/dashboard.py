@@ -62,6 +62,7 @@ def dashboard(
     from amnl_tune.results.dashboard.mount import checked_prefix
     from amnl_tune.results.dashboard.server import serve
     from amnl_tune.search.artifacts import Artifacts
+    from amnl_tune.search.trials import open_storage
 
     prefix = checked_prefix(prefix)
     who = _credentials(credentials, host)
@@ -74,7 +75,8 @@ def dashboard(
     )
     quiet_libraries()
     places = settings(storage, home)
-    app = dashboard_app(existing_ledger(places), Artifacts(places.home), rules, prefix=prefix)
+    ledger = existing_ledger(places)
+    app = dashboard_app(ledger, open_storage(ledger), Artifacts(places.home), rules, prefix=prefix)
 
     def ready(url: str) -> None:
         link = f"{url}?token={who.token}" if who.token else f"{url}  (log in as {', '.join(sorted(who.hashes))})"

@@ -25,6 +25,7 @@ from amnl_tune.search.promotion import open_promotion
 from amnl_tune.search.scoring import TestScores, ensure_scored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.search.trials import open_storage
 from amnl_tune.search.worker import open_workplace, work
 
 TOKEN = "a-token-that-only-tests-know"
@@ -130,7 +131,8 @@ def _serving(
 ) -> Iterator[Site]:
     """Serves until the block ends."""
     known = Rules(credentials=credentials or Credentials(token=TOKEN), **({"hosts": LOCAL} | rules))
-    app = dashboard_app(ledger, artifacts, known, prefix=prefix)
+    storage = open_storage(ledger)
+    app = dashboard_app(ledger, storage, artifacts, known, prefix=prefix)
     urls: list[str] = []
     failures: list[BaseException] = []
     ready, stop = threading.Event(), threading.Event()
@@ -156,6 +158,7 @@ def _serving(
         stop.set()
         thread.join(30)
         assert not thread.is_alive()
+        storage.engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The dashboard, put together."""
 
 import optuna_dashboard
+from optuna.storages import RDBStorage
 
 from amnl_tune.results.dashboard.annotations import annotated
 from amnl_tune.results.dashboard.guard import Rules, guarded
@@ -11,16 +12,17 @@ from amnl_tune.results.dashboard.wsgi import WsgiApp
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.optuna_parts import experiments_intended
-from amnl_tune.search.trials import open_storage
 
 __all__ = ["dashboard_app"]
 
 
-def dashboard_app(ledger: Ledger, artifacts: Artifacts, rules: Rules, *, prefix: str = "") -> WsgiApp:
+def dashboard_app(
+    ledger: Ledger, storage: RDBStorage, artifacts: Artifacts, rules: Rules, *, prefix: str = ""
+) -> WsgiApp:
     """Optuna's application on the ledger's database, with what is ours around it.
 
     Args:
-        ledger: our tables. artifacts: where the runs' files are.
+        ledger: our tables. storage: Optuna's, on the same database. artifacts: where the runs' files are.
         rules: who may do what.
         prefix: of all paths, like `/amnl`; "" for none.
 
@@ -28,7 +30,7 @@ def dashboard_app(ledger: Ledger, artifacts: Artifacts, rules: Rules, *, prefix:
         StorageError: the database refuses. ConfigurationError: the installed optuna-dashboard takes no prefix.
     """
     with experiments_intended():
-        app: WsgiApp = optuna_dashboard.wsgi(open_storage(ledger))
+        app: WsgiApp = optuna_dashboard.wsgi(storage)
     app = stock_pages(app, prefix, allow_edits=rules.allow_edits)
     app = annotated(app, ledger, artifacts)
     app = with_our_pages(app, ledger)

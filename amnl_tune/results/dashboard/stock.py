@@ -52,11 +52,16 @@ STYLE = """
 #amnl-bar button:hover, #amnl-bar button:focus-visible { background: #fff3; }
 table:not([class]) :is(td, th) { text-align: left; vertical-align: top; padding: .15em 1em .15em 0; }
 @media (min-width: 600px) { #amnl-bar { height: 64px; right: 24px; } }
-@media (max-width: 599px) { #amnl-bar .user { display: none; } main { overflow-x: auto; } }
+@media (max-width: 599px) {
+  #amnl-bar span { display: none; }
+  main { overflow-x: auto; }
+  main .MuiGrid-root > .MuiGrid-root { width: 100%; max-width: 100%; flex-basis: 100%; }
+  main .MuiCardContent-root > .MuiBox-root { flex-wrap: wrap; row-gap: 8px; }
+}
 @media print { #amnl-bar { display: none; } }
 </style>
 """
-"""The bar in the stock pages' head line, and room between the cells of a note's table."""
+"""The bar in the stock pages' head line, room in notes' tables, and one column on a phone."""
 
 
 def stock_pages(app: WsgiApp, prefix: str, *, allow_edits: bool) -> WsgiApp:
@@ -98,7 +103,7 @@ def _bar(environ: Environ, allow_edits: bool) -> str:
     user = html.escape(environ.get(USER) or "")
     return (
         f'{STYLE}<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
-        f'<span><span class="user">{user} · </span>{mode}</span><button>Log out</button></form>'
+        f"<span>{user} · {mode}</span><button>Log out</button></form>"
     )
 
 

@@ -123,8 +123,13 @@ def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
     history = frames.history_frame(frames.trials_frame(ledger, study))
     if len(history):
         drawn[FIGURES[1]] = figures.history_figure(history).update_layout(title="Search history")
-    for figure in drawn.values():  # on the light and on the dark page alike
+    for figure in drawn.values():  # on the light and on the dark page, on a screen and on a phone
         figure.update_layout(
-            margin={"t": 90}, height=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font_color=GREY
+            height=None,
+            margin={"t": 60, "b": 110},
+            legend={"y": -0.25, "yanchor": "top"},
+            paper_bgcolor="rgba(0,0,0,0)",
+            plot_bgcolor="rgba(0,0,0,0)",
+            font_color=GREY,
         )
     return drawn
