@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STUDY ?= studies/quickstart.toml
 OPTIONS ?=
 
-.PHONY: run test check lint types imports clean
+.PHONY: run test check chaos lint types imports clean
 
 run: $(VENV)/.run
 	$(BIN)/amnl-tune run $(STUDY) $(OPTIONS)
@@ -16,6 +16,11 @@ test: lint types imports
 
 check: lint types imports
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# 200 random faults on real workers and a real PostgreSQL; FAULTS=50 for fewer
+FAULTS ?= 200
+chaos: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m chaos.campaign --faults $(FAULTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amnl_tune.cli.options import Home, Storage, existing_ledger, settings
+from amnl_tune.cli.options import ArtifactUrl, Home, Storage, existing_ledger, settings
 from amnl_tune.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def dashboard(
     ] = None,
     storage: Storage = None,
     home: Home = None,
+    artifacts: ArtifactUrl = None,
 ) -> None:
     """Browse the studies in the Optuna dashboard: read-only, behind a login. Ctrl-C ends it.
 
@@ -74,9 +75,9 @@ def dashboard(
         **_secret(),
     )
     quiet_libraries()
-    places = settings(storage, home)
+    places = settings(storage, home, artifacts=artifacts)
     ledger = existing_ledger(places)
-    app = dashboard_app(ledger, open_storage(ledger), Artifacts(places.home), rules, prefix=prefix)
+    app = dashboard_app(ledger, open_storage(ledger), Artifacts(places.home, places.artifacts), rules, prefix=prefix)
 
     def ready(url: str) -> None:
         link = f"{url}?token={who.token}" if who.token else f"{url}  (log in as {', '.join(sorted(who.hashes))})"

@@ -107,7 +107,9 @@ def test_attempts_are_told_with_worker_outcome_and_reason(finished: Any, ledger:
     trial = study.ask()
     with ledger.write() as session:
         run = _run(session, trial.number, RunStatus.RUNNING)
-        session.add(_worker("w-2", session))
+        worker = _worker("w-2", session)
+        worker.artifacts = "s3://me:secret@bucket/amnl/"
+        session.add(worker)
         session.add(
             AttemptRow(run=run.id, fence=1, worker="w-1", started_at=0.0, epochs_before=0, ended_at=61.0,
                        epochs_after=2, outcome=Outcome.VANISHED, reason="no sign | of life")
@@ -117,7 +119,7 @@ def test_attempts_are_told_with_worker_outcome_and_reason(finished: Any, ledger:
         note = page_of(site.known())["trials"][0]["note"]["body"]
         assert "| 1 | `w-1` | 0 to 2 | vanished | 61 | no sign \\| of life |" in note
         assert "| 2 | `w-2` on host\\-a | 2 to … | under way |  |  |" in note
-        assert "checkpoint.pt" in note
+        assert "Checkpoints: `s3://me:***@bucket/amnl/tiny/trial-00000`" in note
         assert "1 alive on host\\-a" in page_of(site.known())["note"]["body"]
 
 

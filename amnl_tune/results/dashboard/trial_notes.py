@@ -2,7 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import select
@@ -14,9 +15,19 @@ from amnl_tune.search.ledger.models import AttemptRow, RunRow, RunStatus, Worker
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.settings import masked
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["trial_notes"]
+
+
+class Attempt(NamedTuple):
+    """An attempt, the host of its worker, and the artifact location that the worker writes to, where known."""
+
+    row: AttemptRow
+    host: str | None
+    artifacts: str | None
+
 
 FEW = 100
 """Numbers up to which they are named to the database one by one."""
@@ -46,16 +57,16 @@ def trial_notes(
     )
     with ledger.read() as session:
         runs = list(session.scalars(select(RunRow).where(RunRow.study == study, wanted).order_by(RunRow.id)))
-        attempts: defaultdict[int, list[tuple[AttemptRow, str | None]]] = defaultdict(list)
+        attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
         query = (
-            select(AttemptRow, WorkerRow.host)
+            select(AttemptRow, WorkerRow.host, WorkerRow.artifacts)
             .join(RunRow, RunRow.id == AttemptRow.run)
             .outerjoin(WorkerRow, WorkerRow.id == AttemptRow.worker)
             .where(RunRow.study == study, wanted)
             .order_by(AttemptRow.run, AttemptRow.fence)
         )
-        for attempt, host in session.execute(query):
-            attempts[attempt.run].append((attempt, host))
+        for attempt, host, url in session.execute(query):
+            attempts[attempt.run].append(Attempt(attempt, host, url))
     promoted: defaultdict[int | None, list[RunRow]] = defaultdict(list)
     for run in runs:
         if not run.is_trial:
@@ -68,8 +79,8 @@ def trial_notes(
                 _curve(run, prefix),
                 _configuration(spec, run),
                 _attempts(attempts[run.id]),
-                _promoted(artifacts, promoted[run.trial_number]),
-                _files(artifacts, run),
+                _promoted(artifacts, promoted[run.trial_number], attempts),
+                _files(artifacts, run, attempts[run.id]),
             )
             if part
         )
@@ -107,7 +118,7 @@ def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else json.dumps(value).strip('"')
 
 
-def _attempts(attempts: Sequence[tuple[AttemptRow, str | None]]) -> str:
+def _attempts(attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return ""
     rows = [
@@ -119,13 +130,13 @@ def _attempts(attempts: Sequence[tuple[AttemptRow, str | None]]) -> str:
             number(attempt.ended_at - attempt.started_at, 0) if attempt.ended_at is not None else "",
             plain(attempt.reason or ""),
         )
-        for count, (attempt, host) in enumerate(attempts, start=1)
+        for count, (attempt, host, _) in enumerate(attempts, start=1)
     ]
     header = ("", "worker", "epochs", "outcome", "seconds", "reason")
     return f"#### Attempts\n\n{table(header, rows)}"
 
 
-def _promoted(artifacts: Artifacts, runs: Sequence[RunRow]) -> str:
+def _promoted(artifacts: Artifacts, runs: Sequence[RunRow], attempts: Mapping[int, Sequence[Attempt]]) -> str:
     if not runs:
         return ""
     rows = [
@@ -135,7 +146,9 @@ def _promoted(artifacts: Artifacts, runs: Sequence[RunRow]) -> str:
             str(run.status),
             f"{run.epochs_done} of {run.epochs}",
             number(run.value),
-            code(artifacts.weights(run)) if run.status is RunStatus.COMPLETE else "",
+            code(f"{_place(artifacts, attempts.get(run.id, ()))}/{artifacts.weights(run)}")
+            if run.status is RunStatus.COMPLETE
+            else "",
         )
         for run in runs
     ]
@@ -143,7 +156,13 @@ def _promoted(artifacts: Artifacts, runs: Sequence[RunRow]) -> str:
     return f"#### Promoted runs\n\n{table(header, rows)}"
 
 
-def _files(artifacts: Artifacts, run: RunRow) -> str:
+def _files(artifacts: Artifacts, run: RunRow, attempts: Sequence[Attempt]) -> str:
     if run.status in FINISHED and run.config and RunConfig.model_validate_json(run.config).horizon is None:
-        return "#### Files\n\nThe checkpoint was cleared away when the trial ended."
-    return f"#### Files\n\nCheckpoint: {code(artifacts.checkpoint(run))}" if run.trial_number is not None else ""
+        return "#### Files\n\nThe checkpoints were cleared away when the trial ended."
+    return f"#### Files\n\nCheckpoints: {code(f'{_place(artifacts, attempts)}/{artifacts.folder(run)}')}"
+
+
+def _place(artifacts: Artifacts, attempts: Sequence[Attempt]) -> str:
+    """The artifact location: the last worker's, else the one that this process was given."""
+    given = artifacts.url or str(artifacts.home / "artifacts")
+    return masked(next((attempt.artifacts for attempt in reversed(attempts) if attempt.artifacts), given)).rstrip("/")

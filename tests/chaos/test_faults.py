@@ -1,0 +1,193 @@
+"""Every fault that we know of, one at a time; `campaign.py` throws two hundred at random."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaos.arena import LEASE, Account, Arena, Record
+from chaos.victim import POINTS, Fault
+
+from amnl_tune.search.ledger.workers import bury_dead
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import PrunerTable, SamplerTable
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def spec(arena: Arena) -> StudySpec:
+    return arena.spec()
+
+
+def learned(spec: StudySpec) -> StudySpec:
+    """The same study with a sampler and a pruner that depend on all trials before."""
+    return spec.model_copy(
+        update={
+            "sampler": SamplerTable.model_validate({"name": "TPESampler", "n_startup_trials": 2}),
+            "pruner": PrunerTable.model_validate(
+                {"name": "SuccessiveHalvingPruner", "min_resource": 1, "reduction_factor": 2}
+            ),
+        }
+    )
+
+
+def account(arena: Arena, url: str, spec: StudySpec, undisturbed: Record) -> Account:
+    from amnl_tune.search.ledger.engine import Ledger
+
+    ledger = Ledger(url)
+    try:
+        return Account.of(Record.of(ledger, spec.name), undisturbed, spec.budget.trials)
+    finally:
+        ledger.close()
+
+
+def test_killed_at_every_point_in_turn(arena: Arena, spec: StudySpec) -> None:
+    """One worker after the other dies, each at another point; TPE and successive halving see what they would have seen."""
+    spec = learned(spec)
+    undisturbed = arena.undisturbed(spec)
+    assert {"COMPLETE", "PRUNED"} <= {state for _, state, *_ in undisturbed.trials.values()}
+    url = arena.database.new()
+    arena.open(url, spec).close()
+    for point in POINTS:
+        process = arena.start(url, fault=Fault(point, 1 if "checkpoint" in point else 2))
+        assert arena.ended(process) in (-signal.SIGKILL, 0), arena.log()
+    arena.finish(url)
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_several_workers_killed_at_once(arena: Arena, spec: StudySpec) -> None:
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    arena.open(url, spec).close()
+    for points in (("mid-epoch", "after ask", "after report"), ("mid-checkpoint", "before tell", "after tell")):
+        struck = [arena.start(url, fault=Fault(point, 3 if "ep" in point else 1)) for point in points]
+        assert [arena.ended(process) for process in struck] == [-signal.SIGKILL] * 3, arena.log()
+    arena.finish(url, workers=2)
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_a_worker_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(arena: Arena, spec: StudySpec) -> None:
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    ledger = arena.open(url, spec)
+    sleeper = arena.start(url)
+    arena.wait_for(lambda: arena.epochs(ledger) >= 2, "two epochs")
+    assert sleeper.pid
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    other = arena.start(url)
+    arena.wait_for(lambda: arena.epochs(ledger) >= 20, "the other worker takes over", LEASE + 60)
+    os.kill(sleeper.pid, signal.SIGCONT)
+    assert [arena.ended(sleeper), arena.ended(other)] == [0, 0], arena.log()
+    ledger.close()
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_the_database_crashes_mid_trial_and_is_back_at_once(arena: Arena, spec: StudySpec) -> None:
+    spec = learned(spec)
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    ledger = arena.open(url, spec)
+    worker = arena.start(url)
+    for epochs in (2, 5, 9):
+        arena.wait_for(lambda epochs=epochs: arena.epochs(ledger) >= epochs, f"{epochs} epochs")
+        arena.database.crash()
+        arena.database.start()
+        ledger.close()
+    assert arena.ended(worker) == 0, arena.log()
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_the_database_is_gone_for_twenty_seconds(arena: Arena, spec: StudySpec) -> None:
+    """Training goes on meanwhile; what is pruned is what would have been."""
+    spec = learned(spec)
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    ledger = arena.open(url, spec)
+    worker = arena.start(url)
+    arena.wait_for(lambda: arena.epochs(ledger) >= 3, "three epochs")
+    ledger.close()
+    arena.database.crash()
+    time.sleep(20.0)
+    arena.database.start()
+    assert arena.ended(worker) == 0, arena.log()
+    assert "training goes on, reports queue up" in arena.log() or "trying again" in arena.log()
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_killed_while_the_database_is_away_nothing_undelivered_is_lost(arena: Arena, spec: StudySpec) -> None:
+    """The checkpoint has the reports that the database has not."""
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    ledger = arena.open(url, spec)
+    worker = arena.start(url, fault=Fault("after checkpoint", 2))
+    arena.wait_for(lambda: arena.epochs(ledger) >= 1, "an epoch")
+    ledger.close()
+    arena.database.crash()
+    arena.ended(worker, 30.0)
+    arena.database.start()
+    arena.finish(url)
+    assert account(arena, url, spec, undisturbed).clean
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_the_disk_is_full_while_checkpointing(arena: Arena, spec: StudySpec, small_disk: Path) -> None:
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    arena.open(url, spec).close()
+    filler = small_disk / "filler"
+    filler.write_bytes(b"0" * (2**21 - 8192))
+    worker = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
+    assert arena.ended(worker) == 2, arena.log()
+    assert "No space left on device" in arena.log()
+    filler.unlink()
+    again = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
+    assert arena.ended(again) == 0, arena.log()
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_a_truncated_checkpoint_costs_epochs_but_no_result(arena: Arena, spec: StudySpec) -> None:
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    arena.open(url, spec).close()
+    assert arena.ended(arena.start(url, fault=Fault("mid-epoch", 40))) == -signal.SIGKILL, arena.log()
+    (checkpoint,) = arena.home.rglob("checkpoint-*.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-300])
+    arena.finish(url)
+    assert "looking for an earlier one" in arena.log()
+    assert account(arena, url, spec, undisturbed).clean
+
+
+def test_sixteen_workers_start_at_once_on_an_empty_database(arena: Arena, spec: StudySpec) -> None:
+    spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 20})})
+    undisturbed = arena.undisturbed(spec)
+    url = arena.database.new()
+    workers = [arena.start(url, "--wait") for _ in range(16)]
+    ledger = arena.open(url, spec)
+
+    def ended() -> bool:
+        bury_dead(ledger, spec.name)
+        return len([run for run in Record.of(ledger, spec.name).runs.values() if run[0] == "complete"]) == 20
+
+    arena.wait_for(ended, "twenty trials", 120)
+    ledger.close()
+    for worker in workers:
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGTERM)
+    assert [arena.ended(worker) for worker in workers] == [0] * 16, arena.log()
+    assert account(arena, url, spec, undisturbed).clean
