@@ -72,6 +72,8 @@ def serve(
             wasyncore.loop(timeout=POLL_SECONDS, map=sockets, count=1)
     finally:
         server.task_dispatcher.shutdown()
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()  # with its buffers, which may be files
         wasyncore.close_all(sockets, ignore_all=True)
 
 
