@@ -7,7 +7,20 @@ import typer
 from typer.core import TyperGroup
 
 from amnl_tune import __version__
-from amnl_tune.cli import data, database, doctor, launch, lr_find, outputs, promote, run, study, worker, workers
+from amnl_tune.cli import (
+    dashboard,
+    data,
+    database,
+    doctor,
+    launch,
+    lr_find,
+    outputs,
+    promote,
+    run,
+    study,
+    worker,
+    workers,
+)
 from amnl_tune.errors import AmnlTuneError
 
 __all__ = ["app", "main"]
@@ -45,6 +58,7 @@ app.command(epilog="Example: amnl-tune launch fd001 --on slurm --workers 8 --gpu
 app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(lr_find.lr_find)
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)
 app.add_typer(outputs.app)
+app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(database.app, name="db")

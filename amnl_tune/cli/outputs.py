@@ -1,4 +1,4 @@
-"""`amnl-tune export`, `predict`, `report`, `dashboard`: what a study leaves behind."""
+"""`amnl-tune export`, `predict`, `report`: what a study leaves behind."""
 
 import json
 from pathlib import Path
@@ -77,25 +77,3 @@ def report(
     out = out or places.home / "reports" / f"{study}.html"
     write_report(existing_ledger(places), study, out)
     typer.echo(str(out))
-
-
-@app.command(epilog="Example: amnl-tune dashboard --port 8080")
-def dashboard(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on localhost; 0: a free one.")] = 8080,
-    storage: Storage = None,
-    home: Home = None,
-) -> None:
-    """Browse the studies in the Optuna dashboard, on this machine only. Ctrl-C ends it."""
-    from amnl_tune.cli.quiet import quiet_libraries
-    from amnl_tune.errors import AmnlTuneError
-    from amnl_tune.results.dashboard import annotate, dashboard_app, serve
-    from amnl_tune.search.ledger.studies import study_names
-
-    quiet_libraries()
-    ledger = existing_ledger(settings(storage, home))
-    for name in study_names(ledger):
-        try:
-            annotate(ledger, name)
-        except AmnlTuneError as error:  # a page without its note is still worth seeing
-            typer.echo(f"No note on study {name!r}: {error}", err=True)
-    serve(dashboard_app(ledger), port, ready=lambda url: typer.echo(f"Optuna dashboard: {url}  (Ctrl-C ends it)"))

@@ -21,7 +21,7 @@ from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["answer", "write_report"]
+__all__ = ["answer", "report_page", "write_report"]
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --text: #1a1a1a; --page: #fff; --soft: #8881; }
@@ -50,22 +50,22 @@ addEventListener("afterprint", () => drawn().forEach(figure => Plotly.relayout(f
 
 
 def write_report(ledger: Ledger, study: str, path: Path) -> None:
-    """Writes the report; a study without a promotion or without a complete trial gets one that says so.
+    """Writes the report. Raises StudyError for an unknown study, StorageError if the file cannot be written."""
+    write_content(path, report_page(ledger, study).encode())
 
-    Raises:
-        StudyError: unknown study. StorageError: the file cannot be written.
-    """
+
+def report_page(ledger: Ledger, study: str) -> str:
+    """The report; a study without a promotion or without a complete trial gets one that says so. Raises StudyError."""
     facts = summarize(ledger, study)
     body = "\n".join(
         [_head(facts), _scores(facts), _trials(facts), *_figures(ledger, study), _provenance(ledger, facts)]
     )
-    page = (
+    return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(study)}: amnl-tune report</title><style>{STYLE}</style>"
         f"<script>{plotly.offline.get_plotlyjs()}</script><body>{body}<script>{FIT_PAPER}</script></body></html>"
     )
-    write_content(path, page.encode())
 
 
 def answer(facts: dict[str, Any]) -> str:

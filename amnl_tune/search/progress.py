@@ -10,7 +10,7 @@ from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.runs import FINISHED
 
-__all__ = ["Progress", "RunView", "WorkerView", "progress"]
+__all__ = ["SEEN_WITHIN", "Progress", "RunView", "WorkerView", "progress"]
 
 SEEN_WITHIN = 180.0
 """Seconds after which a worker that has neither renewed a lease nor left counts as gone."""

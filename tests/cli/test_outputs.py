@@ -1,19 +1,16 @@
-"""`amnl-tune export`, `predict`, `report`, `dashboard` on small things made by hand."""
+"""`amnl-tune export`, `predict`, `report` on small things made by hand."""
 
 import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import optuna
 import pandas as pd
 import pytest
 from safetensors.torch import save
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
-from amnl_tune.results import dashboard
 from amnl_tune.results.bundle import write_bundle
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import prepare
@@ -22,7 +19,6 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.trials import open_storage
 from amnl_tune.training.config import RunConfig
 
 
@@ -80,16 +76,3 @@ def test_an_export_needs_a_promotion(ledger: Ledger, fleet_dir: Path, tmp_path: 
     assert result.exit_code == 2
     assert "needs a scored promotion" in result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_the_dashboard_opens_even_where_a_study_was_deleted_in_it(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served: list[Any] = []
-    monkeypatch.setattr(dashboard, "serve", lambda app, port, *, ready: served.append(port))
-    assert invoke("dashboard", "--port", 8081).stderr == ""
-    optuna.delete_study(study_name="tiny", storage=open_storage(ledger))
-    result = invoke("dashboard")
-    assert result.exit_code == 0
-    assert "No note on study 'tiny': " in result.stderr
-    assert served == [8081, 8080]

@@ -1,18 +1,11 @@
-import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-import optuna_dashboard
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event
 
-from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.results import figures, frames
-from amnl_tune.results.dashboard import annotate, dashboard_app, serve
 from amnl_tune.results.report import answer, write_report
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
@@ -90,7 +83,6 @@ def test_a_study_without_trials_has_a_report_that_says_so(finished: "Finished", 
     open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
     write_report(ledger, "tiny", tmp_path / "r.html")
     assert "No trial has completed yet." in (tmp_path / "r.html").read_text()
-    annotate(ledger, "tiny")
     ledger.close()
 
 
@@ -103,75 +95,10 @@ def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished
     assert frames.importance_frame(ledger, "tiny").empty
     optuna.delete_study(study_name="tiny", storage=open_storage(ledger))
     assert frames.importance_frame(ledger, "tiny").empty
-    with pytest.raises(StudyError, match=r"deleted or renamed in the dashboard; rename it back"):
-        annotate(ledger, "tiny")
     ledger.close()
-
-
-def test_a_note_of_the_user_s_own_stays(finished: "Finished", tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
-    page = optuna.load_study(study_name="tiny", storage=open_storage(ledger))
-    annotate(ledger, "tiny")
-    assert "No trial has completed yet." in optuna_dashboard.get_note(page)
-    optuna_dashboard.save_note(page, optuna_dashboard.get_note(page).replace("No trial", "Not one trial"))
-    annotate(ledger, "tiny")
-    assert "No trial has completed yet." in optuna_dashboard.get_note(page)
-    optuna_dashboard.save_note(page, "Ask Ada first.")
-    annotate(ledger, "tiny")
-    assert optuna_dashboard.get_note(page) == "Ask Ada first."
-    ledger.close()
-
-
-def test_a_read_only_database_refuses_notes_in_one_line(finished: "Finished", tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
-
-    @event.listens_for(Engine, "connect")
-    def forbid_writing(connection: Any, _: object) -> None:
-        connection.execute("pragma query_only = on")
-
-    try:
-        with pytest.raises(StorageError, match="must answer, but: attempt to write a readonly database"):
-            annotate(ledger, "tiny")
-    finally:
-        event.remove(Engine, "connect", forbid_writing)
-        ledger.close()
 
 
 def test_the_answer_in_words(finished: "Finished") -> None:
     facts = summarize(finished.ledger, "tiny")
     assert answer(facts).startswith(f"Trial {finished.scores.winner.trial_number}, trained at full length, predicts")
     assert "has not been promoted, so no test engine has been looked at" in answer(facts | {"promotion": None})
-
-
-def test_the_dashboard_serves_the_study_with_its_note_and_figures(finished: "Finished") -> None:
-    annotate(finished.ledger, "tiny")
-    annotate(finished.ledger, "tiny")
-    urls: list[str] = []
-    ready, stop = threading.Event(), threading.Event()
-
-    def note(url: str) -> None:
-        urls.append(url)
-        ready.set()
-
-    app = dashboard_app(finished.ledger)
-    server = threading.Thread(target=serve, args=(app, 0), kwargs={"ready": note, "stop": stop})
-    server.start()
-    try:
-        assert ready.wait(30)
-        assert urls[0].startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(f"{urls[0]}api/studies", timeout=30) as answered:
-            assert b'"tiny"' in answered.read()
-        with urllib.request.urlopen(f"{urls[0]}api/studies/1?after=0", timeout=30) as answered:
-            page = answered.read()
-        assert page.count(b"amnl-history") == 1
-        assert b"amnl-lr-range-test" in page
-        foreign = urllib.request.Request(f"{urls[0]}api/studies", headers={"Host": "evil.example"})
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(foreign, timeout=30)
-        with pytest.raises(StorageError, match="`--port` must be free"):
-            serve(app, int(urls[0].rsplit(":", 1)[1].strip("/")), ready=note)
-    finally:
-        stop.set()
-        server.join()

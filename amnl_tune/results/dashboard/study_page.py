@@ -1,0 +1,135 @@
+"""What a study's page tells beside Optuna's own figures: a note and two figures."""
+
+from typing import Any
+from urllib.parse import quote
+
+import plotly.graph_objects as go
+
+from amnl_tune.results import figures, frames
+from amnl_tune.results.budgets import Use, budget_uses
+from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
+from amnl_tune.results.dashboard.markdown import code, number, plain, table
+from amnl_tune.results.report import answer
+from amnl_tune.results.summary import summarize
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.range_test import find_range_test
+
+__all__ = ["FIGURES", "study_figures", "study_note"]
+
+GREY = "#808080"
+FIGURES = ("amnl-lr-range-test", "amnl-history")
+
+
+def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> str:
+    """The note, Markdown.
+
+    Args:
+        ledger: our tables. study: its name.
+        optuna_id: Optuna's number of the study, for links. prefix: of the dashboard's paths.
+
+    Raises:
+        StudyError: unknown study. StorageError: the database refuses.
+    """
+    facts = summarize(ledger, study)
+    row = find_study(ledger, study)
+    with ledger.read() as session:
+        now = database_time(session)
+        uses = budget_uses(session, [row], now)[study]
+        hosts = hosts_of_live_workers(session, now).get(study, [])
+    name = quote(study, safe="")
+    links = [
+        f"[report]({prefix}/report/{name})",
+        f"[trials as CSV]({prefix}/csv/{optuna_id})",
+        f"[metrics]({prefix}/metrics)",
+    ]
+    simulated = " (simulated: says nothing about real engines)" if facts["dataset"].startswith("SIM") else ""
+    told = [
+        ("Data", f"{plain(facts['dataset'])}{simulated}, SHA-256 {code(facts['data_sha256'][:16])}"),
+        ("Trials", _trials(facts)),
+        ("Budget", "; ".join(_use(use) for use in uses if use.used or use.limit)),
+        ("Feasible best", _best(facts)),
+        ("LR range test", _range_test(facts)),
+        ("Workers", _workers(hosts)),
+        ("Promotion", _promotion(facts)),
+        ("Study file", code(facts["fingerprint"][:12])),
+        ("More", " · ".join(links)),
+    ]
+    if row.stopped_at is not None:
+        told.insert(1, ("Stopped", "nobody works on it until `amnl-tune study resume`"))
+    question = f"**{plain(facts['question'])}**\n\n" if facts["question"] else ""
+    return f"{question}{plain(answer(facts))}\n\n{table(('', ''), [(f'**{name}**', text) for name, text in told])}"
+
+
+def _trials(facts: dict[str, Any]) -> str:
+    counts = {name: count for name, count in facts["trials"].items() if name != "budget" and count}
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none yet"
+
+
+def _use(use: Use) -> str:
+    unit, scale, digits = {
+        "wall_time": ("hours", 3600.0, 2),
+        "accelerator_hours": ("accelerator hours", 1.0, 2),
+    }.get(use.resource, (use.resource, 1.0, 0))
+    limit = "" if use.limit is None else f" of {number(use.limit / scale, digits)}"
+    return f"{number(use.used / scale, digits)}{limit} {unit}"
+
+
+def _best(facts: dict[str, Any]) -> str:
+    if not facts["best_trials"]:
+        return "no trial has completed yet"
+    best = facts["best_trials"][0]
+    settings = ", ".join(
+        f"{plain(name)} {value:.3g}" if isinstance(value, float) else f"{plain(name)} {plain(value)}"
+        for name, value in best["parameters"].items()
+    )
+    return f"trial {best['trial']}: validation RMSE {best['validation_rmse']:.2f} cycles, with {settings}"
+
+
+def _range_test(facts: dict[str, Any]) -> str:
+    test = facts["lr_range_test"]
+    if test is None:
+        return "none"
+    used = f"{test['used']:.2g} by {plain(test['rule'])}" if test["used"] else "no suggestion"
+    prior = f"; searched from {test['prior'][0]:.2g} to {test['prior'][1]:.2g}" if test["prior"] else ""
+    return f"{used}{prior}; figure on the history tab"
+
+
+def _workers(hosts: list[str]) -> str:
+    return f"{len(hosts)} alive on {', '.join(map(plain, sorted(set(hosts))))}" if hosts else "none alive"
+
+
+def _promotion(facts: dict[str, Any]) -> str:
+    promotion = facts["promotion"]
+    if promotion is None:
+        return "none yet"
+    if not promotion["scored"]:
+        return f"{promotion['finished']} of {promotion['runs']} full runs finished"
+    winner = promotion["winner"]
+    times = "once" if promotion["looks_at_test"] == 1 else f"{promotion['looks_at_test']} times"
+    return (
+        f"trial {winner['trial']}: test RMSE {winner['test_rmse']:.2f} cycles, NASA score {winner['nasa_score']:.0f}, "
+        f"{len(winner['seeds'])} seeds, scored {times}"
+    )
+
+
+def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
+    """The LR range test and the search history by the id that they have on the page; without what there is not."""
+    drawn = {}
+    key = find_study(ledger, study).range_test_key
+    test = find_range_test(ledger, key) if key else None
+    if test:
+        drawn[FIGURES[0]] = figures.range_test_figure(test).update_layout(title="LR range test")
+    history = frames.history_frame(frames.trials_frame(ledger, study))
+    if len(history):
+        drawn[FIGURES[1]] = figures.history_figure(history).update_layout(title="Search history")
+    for figure in drawn.values():  # on the light and on the dark page, on a screen and on a phone
+        figure.update_layout(
+            height=None,
+            margin={"t": 60, "b": 110},
+            legend={"y": -0.25, "yanchor": "top"},
+            paper_bgcolor="rgba(0,0,0,0)",
+            plot_bgcolor="rgba(0,0,0,0)",
+            font_color=GREY,
+        )
+    return drawn
