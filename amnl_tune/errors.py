@@ -6,6 +6,7 @@
     │   └── DataNotFoundError    a data set is in none of the places looked at
     ├── StudyError               unknown study, changed study file, nothing to promote or export
     ├── StorageError             database or disk: unreachable, read-only, full
+    │   ├── StorageAwayError     the database does not answer now, but may again
     │   └── CheckpointError      a checkpoint is damaged
     └── BundleError              an export or a file to predict on is unusable
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "DataNotFoundError",
+    "StorageAwayError",
     "StorageError",
     "StudyError",
 ]
@@ -47,6 +49,10 @@ class StudyError(AmnlTuneError):
 
 class StorageError(AmnlTuneError):
     """The database or the disk refuses."""
+
+
+class StorageAwayError(StorageError):
+    """The database does not answer: it restarts, or the network is down. A worker waits; a command gives up."""
 
 
 class CheckpointError(StorageError):

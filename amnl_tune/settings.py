@@ -20,11 +20,13 @@ class Settings:
     Attributes:
         home: Folder of machine-local state (git-ignored): database, artifacts, data, logs.
         storage: SQLAlchemy URL of the shared study storage. Its password is masked in the repr.
+        artifacts: URL of checkpoints and weights that every worker of a study reaches; None: a folder of `home`.
         data_dirs: Folders in which data sets are looked for, in order; the last one is the local store.
     """
 
     home: Path
     storage: str
+    artifacts: str | None = None
     data_dirs: tuple[Path, ...]
 
     @classmethod
@@ -35,23 +37,29 @@ class Settings:
         home: Path | None = None,
         storage: str | None = None,
         data_dir: Path | None = None,
+        artifacts: str | None = None,
     ) -> "Settings":
         """An option wins over the environment, the environment over the default.
 
         Args:
-            environ: `AMNL_TUNE_HOME`, `AMNL_TUNE_STORAGE` and `AMNL_TUNE_DATA` are read from it.
+            environ: `AMNL_TUNE_HOME`, `AMNL_TUNE_STORAGE`, `AMNL_TUNE_ARTIFACTS` and `AMNL_TUNE_DATA` are read from it.
             home: `--home`.
             storage: `--storage`.
             data_dir: `--data-dir`.
+            artifacts: `--artifacts`.
         """
         home = home or Path(environ.get("AMNL_TUNE_HOME") or DEFAULT_HOME)
         storage = storage or environ.get("AMNL_TUNE_STORAGE") or f"sqlite:///{home / 'amnl_tune.db'}"
         candidates = (data_dir, Path(environ["AMNL_TUNE_DATA"]) if environ.get("AMNL_TUNE_DATA") else None)
         data_dirs = (*(directory for directory in candidates if directory), home / "data")
-        return cls(home=home, storage=storage, data_dirs=data_dirs)
+        artifacts = artifacts or environ.get("AMNL_TUNE_ARTIFACTS") or None
+        return cls(home=home, storage=storage, artifacts=artifacts, data_dirs=data_dirs)
 
     def __repr__(self) -> str:
-        return f"Settings(home={self.home!r}, storage={masked(self.storage)!r}, data_dirs={self.data_dirs!r})"
+        return (
+            f"Settings(home={self.home!r}, storage={masked(self.storage)!r}, "
+            f"artifacts={masked(self.artifacts or '')!r}, data_dirs={self.data_dirs!r})"
+        )
 
 
 def masked(url: str) -> str:

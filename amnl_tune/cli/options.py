@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from amnl_tune.search.ledger.engine import Ledger
 
 __all__ = [
+    "ArtifactUrl",
     "DataDir",
     "Device",
     "Home",
@@ -34,6 +35,13 @@ Home = Annotated[
     typer.Option(help="Folder of database, artifacts, logs, data.  [env: AMNL_TUNE_HOME; else storage/local]"),
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Folder to look for data in first.  [env: AMNL_TUNE_DATA]")]
+ArtifactUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--artifacts",
+        help="Folder or URL (s3://, gs://) of checkpoints, weights.  [env: AMNL_TUNE_ARTIFACTS; else HOME/artifacts]",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; else the study file's.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads a worker; else this machine's cores shared out.")]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
@@ -42,9 +50,11 @@ Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="FILE", help="Study file (TOML).")]
 
 
-def settings(storage: str | None, home: Path | None, data_dir: Path | None = None) -> Settings:
+def settings(
+    storage: str | None, home: Path | None, data_dir: Path | None = None, artifacts: str | None = None
+) -> Settings:
     """Where things are, of this invocation."""
-    return Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir)
+    return Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
 
 
 def existing_ledger(places: Settings) -> "Ledger":

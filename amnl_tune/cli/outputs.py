@@ -33,7 +33,7 @@ def export(
     ledger = existing_ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     out = out or Path("exports") / study
-    scores = ship(ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home), out)
+    scores = ship(ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
     if as_json:
         facts = {"export": str(out), "trial": scores.winner.trial_number, "test_rmse": scores.winner.test_rmse}
         typer.echo(json.dumps(facts, indent=2))

@@ -2,13 +2,15 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 
 from amnl_tune.cli.data import download_progress
 from amnl_tune.cli.display import watching
-from amnl_tune.errors import DataNotFoundError, StudyError
+from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.rul import archive
 from amnl_tune.rul.cmapss import CHECKSUMS
@@ -18,7 +20,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.runs import open_runs, trials_left
-from amnl_tune.search.ledger.studies import Prior
+from amnl_tune.search.ledger.studies import Prior, find_study
 from amnl_tune.search.progress import progress
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
@@ -28,6 +30,7 @@ from amnl_tune.settings import Settings
 __all__ = ["Session", "on_available_data"]
 
 POLL_SECONDS = 0.5
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Session:
     """One invocation's places and wishes.
 
     Attributes:
-        workers: processes to start. threads: of each; None: the cores shared out.
+        workers: processes to start; 0: wait for those elsewhere. threads: of each; None: the cores shared out.
         device: of the workers. tensorboard: whether they write scalars.
     """
 
@@ -55,7 +58,7 @@ class Session:
     @property
     def artifacts(self) -> Artifacts:
         """Where files of runs go."""
-        return Artifacts(self.places.home)
+        return Artifacts(self.places.home, self.places.artifacts)
 
     def search(self, spec: StudySpec, prior: Prior) -> None:
         """Runs workers until the search's budget is spent and every trial has ended.
@@ -64,8 +67,13 @@ class Session:
             StudyError: the workers left before that.
         """
         budget = budget_of(spec, prior)
-        if trials_left(self.ledger, spec.name, budget) or open_runs(self.ledger, spec.name):
-            self._work(spec.name, "search", min(self.workers, spec.budget.trials), total=spec.budget.trials)
+
+        def unfinished() -> bool:
+            return trials_left(self.ledger, spec.name, budget) or open_runs(self.ledger, spec.name) > 0
+
+        if unfinished():
+            count = min(self.workers, spec.budget.trials)
+            self._work(spec.name, "search", count, unfinished, total=spec.budget.trials)
 
     def train_promotion(self, spec: StudySpec, number: int) -> None:
         """Runs a promotion's runs to their end.
@@ -75,42 +83,77 @@ class Session:
         """
         runs = progress(self.ledger, spec.name, promotion=number)
         if runs.finished < len(runs.runs):
-            self._work(spec.name, "promotion", min(self.workers, len(runs.runs)), promotion=number)
+
+            def unfinished() -> bool:
+                return open_runs(self.ledger, spec.name, number) > 0
+
+            self._work(spec.name, "promotion", min(self.workers, len(runs.runs)), unfinished, promotion=number)
 
     def is_scored(self, study: str, number: int) -> bool:
         """Whether the study's newest promotion is `number` and has its score."""
         scores = latest_scores(self.ledger, study)
         return scores is not None and scores.promotion == number
 
-    def _work(self, study: str, title: str, count: int, *, promotion: int = 0, total: int | None = None) -> None:
-        environment = dict(os.environ) | {
-            "AMNL_TUNE_STORAGE": self.places.storage,
-            "AMNL_TUNE_HOME": str(self.places.home),
-            "AMNL_TUNE_DATA": str(self.places.data_dirs[0]),
-        }
-        options = ["--device", self.device, *([] if self.tensorboard else ["--no-tensorboard"])]
-        options += ["--promotion", str(promotion)] if promotion else []
-        workers = LocalWorkers(
-            study=study,
-            count=count,
-            threads=self.threads or threads_for(count),
-            environment=environment,
-            logs=self.artifacts.log(study, "worker").parent,
-            options=tuple(options),
-        )
+    def _work(
+        self,
+        study: str,
+        title: str,
+        count: int,
+        unfinished: Callable[[], bool],
+        *,
+        promotion: int = 0,
+        total: int | None = None,
+    ) -> None:
+        """Starts `count` workers, if any, and watches until they have left, or until others have done the work."""
+        workers = self._workers(study, count, promotion)
         with watching(self.console, title) as watch, workers:
-            watch(progress(self.ledger, study, promotion=promotion, total=total))
-            while workers.poll():
+            while workers.poll() if count else self._answer(unfinished, True) and not self._stopped(study):
+                shown = self._answer(lambda: progress(self.ledger, study, promotion=promotion, total=total), None)
+                if shown:
+                    watch(shown)
                 time.sleep(POLL_SECONDS)
-                watch(progress(self.ledger, study, promotion=promotion, total=total))
             ended = progress(self.ledger, study, promotion=promotion, total=total)
             watch(ended)
         left = len(ended.runs) - ended.finished
+        if self._stopped(study):
+            raise StudyError(
+                f"A study ends when its runs have, but {study!r} was stopped with {left} of them open; run `amnl-tune "
+                f"study resume {study}`, then the same command again"
+            )
         if left:
             raise StudyError(
                 f"Workers stay until every run has ended, but they were asked to leave with {left} runs of study "
                 f"{study!r} open; run the same command again to go on"
             )
+
+    def _workers(self, study: str, count: int, promotion: int) -> LocalWorkers:
+        environment = dict(os.environ) | {
+            "AMNL_TUNE_STORAGE": self.places.storage,
+            "AMNL_TUNE_HOME": str(self.places.home),
+            "AMNL_TUNE_DATA": str(self.places.data_dirs[0]),
+        }
+        if self.places.artifacts:
+            environment["AMNL_TUNE_ARTIFACTS"] = self.places.artifacts
+        options = ["--device", self.device, *([] if self.tensorboard else ["--no-tensorboard"])]
+        options += ["--promotion", str(promotion)] if promotion else []
+        return LocalWorkers(
+            study=study,
+            count=count,
+            threads=self.threads or threads_for(max(1, count)),
+            environment=environment,
+            logs=self.artifacts.log(study, "worker").parent,
+            options=tuple(options),
+        )
+
+    def _stopped(self, study: str) -> bool:
+        return self._answer(lambda: find_study(self.ledger, study).stopped_at is not None, False)
+
+    def _answer(self, look: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """What the database says; `otherwise` while it is away: the workers wait it out, so do we."""
+        try:
+            return look()
+        except StorageAwayError:
+            return otherwise
 
 
 def on_available_data(spec: StudySpec, source: FleetSource, console: Console) -> StudySpec:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from amnl_tune.cli.options import (
+    ArtifactUrl,
     DataDir,
     Device,
     Home,
@@ -28,10 +29,13 @@ def promote(
         list[int] | None, typer.Option(min=0, help="Seed of a run; repeat it. Else the study file's.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Score the test engines again; every later result says so.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; else the study file's.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
+    ] = None,
     storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
+    artifacts: ArtifactUrl = None,
     device: Device = None,
     threads: Threads = None,
     tensorboard: Tensorboard = True,
@@ -54,14 +58,14 @@ def promote(
 
     quiet_libraries()
     console = Console(stderr=as_json)
-    places = settings(storage, home, data_dir)
+    places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     session = Session(
         console=console,
         places=places,
         ledger=ledger,
-        workers=workers or spec.hardware.workers,
+        workers=spec.hardware.workers if workers is None else workers,
         threads=threads or spec.hardware.threads_per_worker,
         device=device or spec.hardware.device,
         tensorboard=tensorboard,

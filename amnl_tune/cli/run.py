@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, StudyFile, Tensorboard, Threads, settings
+from amnl_tune.cli.options import (
+    ArtifactUrl,
+    DataDir,
+    Device,
+    Home,
+    Json,
+    Storage,
+    StudyFile,
+    Tensorboard,
+    Threads,
+    settings,
+)
 
 if TYPE_CHECKING:
     from amnl_tune.cli.pipeline import Session
@@ -23,10 +34,13 @@ __all__ = ["run"]
 
 def run(
     file: StudyFile,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; else the study file's.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
+    ] = None,
     storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
+    artifacts: ArtifactUrl = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the export; else exports/STUDY.")] = None,
     device: Device = None,
     threads: Threads = None,
@@ -51,13 +65,13 @@ def run(
     quiet_libraries()
     spec = load_study_spec(file)
     console = Console(stderr=as_json)
-    places = settings(storage, home, data_dir)
+    places = settings(storage, home, data_dir, artifacts)
     spec = on_available_data(spec, FleetSource(places.data_dirs), console)
     session = Session(
         console=console,
         places=places,
         ledger=Ledger(places.storage),
-        workers=workers or spec.hardware.workers,
+        workers=spec.hardware.workers if workers is None else workers,
         threads=threads or spec.hardware.threads_per_worker,
         device=device or spec.hardware.device,
         tensorboard=tensorboard,

@@ -1,6 +1,7 @@
-"""`amnl-tune study`: list and show studies, check study files."""
+"""`amnl-tune study`: list, show, stop, resume and extend studies, check study files."""
 
 import json
+from typing import Annotated
 
 import typer
 
@@ -8,7 +9,7 @@ from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existin
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List and show studies, check study files.")
+app = typer.Typer(no_args_is_help=True, help="List, show, stop, resume and extend studies; check study files.")
 
 
 @app.command("list", epilog="Example: amnl-tune study list --json")
@@ -81,3 +82,65 @@ def check(file: StudyFile, as_json: Json = False) -> None:
         f"{file} is fine: study {spec.name!r} on {spec.data.dataset}, {spec.budget.trials} trials of "
         f"{spec.trial.epochs} epochs over {', '.join(spec.space.names)} (fingerprint {spec.fingerprint()[:12]})"
     )
+
+
+@app.command(epilog="Example: amnl-tune study stop fd001")
+def stop(study: Study, storage: Storage = None, home: Home = None, as_json: Json = False) -> None:
+    """Stop a study everywhere: every worker checkpoints and leaves at the end of its epoch."""
+    from amnl_tune.search.ledger.studies import stop_study
+
+    changed = stop_study(existing_ledger(settings(storage, home)), study)
+    said = "its workers leave at the end of their epoch" if changed else "it was stopped already"
+    _say(study, f"stopped: {said}; `amnl-tune study resume {study}` lets it go on", as_json, stopped=True)
+
+
+@app.command(epilog="Example: amnl-tune study resume fd001")
+def resume(study: Study, storage: Storage = None, home: Home = None, as_json: Json = False) -> None:
+    """Let a stopped study go on: its trials continue from their checkpoints as soon as workers join."""
+    from amnl_tune.search.ledger.studies import resume_study
+
+    changed = resume_study(existing_ledger(settings(storage, home)), study)
+    said = "resumed" if changed else "it was not stopped"
+    _say(study, f"{said}; `amnl-tune worker {study}` or `amnl-tune run FILE` works on it", as_json, stopped=False)
+
+
+@app.command(epilog="Example: amnl-tune study extend fd001 --trials 120 --wall-time 6h")
+def extend(
+    study: Study,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs over all trials.")] = None,
+    wall_time: Annotated[
+        str | None, typer.Option(help='Since the first trial began: seconds, or "90m", "2h", "1d".')
+    ] = None,
+    accelerator_hours: Annotated[float | None, typer.Option(min=0, help="Over all trials.")] = None,
+    cost: Annotated[float | None, typer.Option(min=0, help="In the currency of `hardware.price_per_hour`.")] = None,
+    storage: Storage = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Raise a study's budget to new totals; workers that are at it see them with their next epoch."""
+    from amnl_tune.errors import ConfigurationError
+    from amnl_tune.search.ledger.studies import extend_study
+    from amnl_tune.search.spec_tables import seconds
+
+    try:
+        limit = None if wall_time is None else float(seconds(f"{wall_time}s" if wall_time.isdigit() else wall_time))
+    except ValueError as error:
+        raise ConfigurationError(f"`--wall-time` {error}") from None
+    limits = {
+        "trials": trials,
+        "epochs": epochs,
+        "wall_time": limit,
+        "accelerator_hours": accelerator_hours,
+        "cost": cost,
+    }
+    if all(value is None for value in limits.values()):
+        raise ConfigurationError("An extension must name a limit, but got none; add --trials, --epochs or another one")
+    spec = extend_study(existing_ledger(settings(storage, home)), study, **limits)
+    budget = spec.budget.model_dump(exclude_none=True)
+    shown = ", ".join(f"{key} {value:g}" for key, value in budget.items())
+    _say(study, f"budget is now {shown}; raise it in the study file too, for the next `run`", as_json, **budget)
+
+
+def _say(study: str, sentence: str, as_json: bool, **facts: object) -> None:
+    typer.echo(json.dumps({"study": study, **facts}, indent=2) if as_json else f"Study {study!r}: {sentence}")

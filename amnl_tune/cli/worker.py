@@ -3,72 +3,110 @@
 import logging
 import os
 import signal
-from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amnl_tune.cli.options import DataDir, Device, Home, Storage, Study, Tensorboard, Threads, settings
+from amnl_tune.cli.options import (
+    ArtifactUrl,
+    DataDir,
+    Device,
+    Home,
+    Storage,
+    Tensorboard,
+    Threads,
+    settings,
+)
 from amnl_tune.launch.local import WORKER_PARENT
 
-__all__ = ["Leaving", "worker"]
+if TYPE_CHECKING:
+    from amnl_tune.search.leaving import Leaving
+    from amnl_tune.search.workplace import Workplace
+
+__all__ = ["leaving_by_signals", "worker"]
+
+GRACE = 10.0
+"""Seconds that an epoch may still take after SIGTERM; preemption, `docker stop` and Slurm give 20 and more in all."""
 
 
-class Leaving:
-    """Whether the process has been asked to leave: once, after its epoch; twice, now."""
+def leaving_by_signals(parent: int | None) -> "Leaving":
+    """SIGINT: leave after the epoch. SIGTERM: within it if it takes longer than GRACE. Either one again: now."""
+    from amnl_tune.search.leaving import Leaving
 
-    def __init__(self, parent: int | None) -> None:
-        self.asked = False
-        self.parent = parent
-        for wanted in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(wanted, self._ask)
+    leaving = Leaving(also=lambda: parent is not None and os.getppid() != parent)
 
-    def __call__(self) -> bool:
-        return self.asked or (self.parent is not None and os.getppid() != self.parent)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def ask(number: int, frame: object) -> None:
+        if not leaving.ask():
             raise KeyboardInterrupt
-        self.asked = True
+        if number == signal.SIGTERM:
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, ask)
+    signal.signal(signal.SIGALRM, lambda number, frame: leaving.hurry())
+    return leaving
 
 
 def worker(
-    study: Study,
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Name of a study; none, with --wait: every study.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the study to be opened, and stay for its promotion.")
+    ] = False,
     storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
+    artifacts: ArtifactUrl = None,
     device: Device = None,
     threads: Threads = None,
+    accelerators: Annotated[float, typer.Option(min=0.01, help="Share of devices, for budgets: 0.25 of a GPU.")] = 1.0,
     tensorboard: Tensorboard = True,
     promotion: Annotated[int | None, typer.Option(min=1, help="Work on this promotion's runs only.")] = None,
     lease: Annotated[
         float, typer.Option(min=1.0, help="Seconds without a sign of life before others take over.")
     ] = 60.0,
+    stall_timeout: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds without a finished epoch before the process ends itself.")
+    ] = None,
 ) -> None:
     """Join a study by name and work until nothing is left; start as many as you like, on any machine.
 
-    Ctrl-C or SIGTERM: finish the epoch, checkpoint and leave. Twice: leave now. Either way another worker goes on.
+    Ctrl-C: finish the epoch, checkpoint and leave. SIGTERM: within 20 seconds. Twice: now. Another worker goes on.
     """
     parent = os.environ.get(WORKER_PARENT)
-    leaving = Leaving(int(parent) if parent else None)
+    leaving = leaving_by_signals(int(parent) if parent else None)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("amnl_tune").setLevel(logging.INFO)
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
+    from amnl_tune.search.serving import serve_all, wait_and_work
     from amnl_tune.search.worker import open_workplace, work
 
     quiet_libraries()
-    places = settings(storage, home, data_dir)
-    place = open_workplace(
-        places.storage,
-        study,
-        FleetSource(places.data_dirs),
-        Artifacts(places.home),
-        leaving=leaving,
-        device=device,
-        tensorboard=tensorboard,
-        lease_ttl=lease,
-        promotion=promotion,
-    )
-    work(place, threads=threads)
+    if study is None and not wait:
+        raise typer.BadParameter("a study's name is needed; or --wait, to work on every study of the storage")
+    places = settings(storage, home, data_dir, artifacts)
+
+    def open_place(name: str) -> "Workplace":
+        return open_workplace(
+            places.storage,
+            name,
+            FleetSource(places.data_dirs),
+            Artifacts(places.home, places.artifacts),
+            leaving=leaving,
+            device=device,
+            stall_timeout=stall_timeout,
+            accelerators=accelerators,
+            tensorboard=tensorboard,
+            lease_ttl=lease,
+            promotion=promotion,
+        )
+
+    if study is None:
+        serve_all(places.storage, open_place, leaving, threads=threads)
+    elif wait:
+        wait_and_work(places.storage, study, open_place, leaving, threads=threads)
+    else:
+        work(open_place(study), threads=threads)

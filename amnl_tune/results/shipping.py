@@ -12,7 +12,7 @@ import torch
 from sqlalchemy import select
 
 from amnl_tune import __version__
-from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.errors import StudyError
 from amnl_tune.results.bundle import write_bundle
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
@@ -44,15 +44,10 @@ def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifa
     run = _run(ledger, spec.name, promotion.number, scores.winner.trial_number, int(seed))
     config = RunConfig.model_validate_json(run.config or "")
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    weights = artifacts.weights(run)
-    try:
-        content = weights.read_bytes()
-    except OSError as error:
-        raise StorageError(f"The promoted weights must be readable, but {weights} is not: {error.strerror}") from error
     write_bundle(
         folder,
         config=config,
-        weights=content,
+        weights=artifacts.read_weights(run),
         scaling=data.scaling,
         provenance=_provenance(spec, run, promotion.number, data.sha256, scores),
         metrics=_metrics(scores, seed, run, looks_at_test(ledger, promotion.id)),

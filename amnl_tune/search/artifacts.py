@@ -1,35 +1,64 @@
-"""Where the files of a study's runs are, below the artifact folder."""
+"""Where the files of a study's runs are: those that other machines need by URL, the others under `home`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from amnl_tune.errors import StorageError
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.store import ArtifactStore
+from amnl_tune.settings import masked
 
 __all__ = ["Artifacts"]
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """All under `home`, the machine-local folder."""
+    """Places of files.
+
+    Attributes:
+        home: the machine-local folder.
+        url: of checkpoints and weights, for every machine of a study the same; None: `home`/artifacts.
+    """
 
     home: Path
+    url: str | None = None
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """Checkpoints and weights. Names in it: STUDY/trial-00012/..., STUDY/promotion-001-run-02/..."""
+        return ArtifactStore(self.url or str((self.home / "artifacts").absolute()))
 
     @property
     def prepared(self) -> Path:
         """Cache of prepared data."""
         return self.home / "prepared"
 
-    def checkpoint(self, run: RunRow) -> Path:
-        """A run's latest state."""
-        return self._run(run) / "checkpoint.pt"
+    def folder(self, run: RunRow) -> str:
+        """A run's folder in the store."""
+        return f"{run.study}/{self._name(run)}"
 
-    def trial_checkpoint(self, study: str, number: int) -> Path:
-        """Where the trial that a promoted run comes from left its state, if its horizon lets it go on."""
-        return self.home / "artifacts" / study / f"trial-{number:05d}" / "checkpoint.pt"
+    def trial_folder(self, study: str, number: int) -> str:
+        """A trial's folder in the store."""
+        return f"{study}/trial-{number:05d}"
 
-    def weights(self, run: RunRow) -> Path:
-        """A promoted run's best weights, kept when it ends."""
-        return self._run(run) / "model.safetensors"
+    def weights(self, run: RunRow) -> str:
+        """A promoted run's best weights in the store, kept when it ends."""
+        return f"{self.folder(run)}/model.safetensors"
+
+    def read_weights(self, run: RunRow) -> bytes:
+        """A promoted run's weights, a safetensors file's content.
+
+        Raises:
+            StorageError: they are not there, or the location does not answer.
+        """
+        content = self.store.read(self.weights(run))
+        if content is None:
+            raise StorageError(
+                f"A promoted run's weights must be readable, but {self.weights(run)} is not in "
+                f"{masked(self.store.url)}; set --artifacts to where the study's workers keep theirs"
+            )
+        return content
 
     def scalars(self, run: RunRow) -> Path:
         """TensorBoard's folder of a run."""
@@ -38,11 +67,6 @@ class Artifacts:
     def log(self, study: str, worker: str) -> Path:
         """Where a launched worker's output goes."""
         return self.home / "logs" / study / f"{worker}.log"
-
-    def _run(self, run: RunRow) -> Path:
-        if run.is_trial and run.trial_number is not None:
-            return self.trial_checkpoint(run.study, run.trial_number).parent
-        return self.home / "artifacts" / run.study / self._name(run)
 
     def _name(self, run: RunRow) -> str:
         if run.is_trial:

@@ -1,58 +1,26 @@
 """Carries one claimed run to its end: a trial of the search, or a run of a promotion."""
 
 import logging
-from collections.abc import Callable
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 from safetensors.torch import save
 
-from amnl_tune.errors import CheckpointError, ConfigurationError
-from amnl_tune.files import write_content
-from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.errors import ConfigurationError
+from amnl_tune.search.attempt import Attempt
+from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
-from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease, finish, record_epoch, settle
-from amnl_tune.search.ledger.studies import Prior
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.trials import attach_trial, frozen, report
-from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from amnl_tune.search.ledger.runs import Lease, finish, reasons, settle
+from amnl_tune.search.pruning import competition
+from amnl_tune.search.trials import attach_trial, bracket_of, frozen
+from amnl_tune.search.workplace import Workplace
+from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import EpochResult, fit
-from amnl_tune.training.scalars import scalar_log
+from amnl_tune.training.fitting import EpochResult
 
-__all__ = ["DIVERGED_RMSE", "MAX_FAILURES", "LeavingError", "Workplace", "carry_out"]
+__all__ = ["carry_out"]
 
 logger = logging.getLogger(__name__)
-
-MAX_FAILURES = 3
-"""Attempts that may end with the worker's death before a run is given up."""
-
-
-class LeavingError(Exception):
-    """The worker has been asked to leave; the run is checkpointed."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What a worker has at hand for every run of its study; with `promotion`, it works on that one only."""
-
-    ledger: Ledger
-    storage: RDBStorage
-    spec: StudySpec
-    prior: Prior
-    data: PreparedData
-    artifacts: Artifacts
-    device: str
-    lease_ttl: float
-    tensorboard: bool
-    leaving: Callable[[], bool]
-    promotion: int | None = None
 
 
 def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:
@@ -60,7 +28,7 @@ def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:
 
     Raises:
         LeaseLostError: another worker has taken over.
-        LeavingError: the worker is to leave; the run goes on elsewhere from its checkpoint.
+        LeavingError: the worker is to leave, or the study is stopped; the run goes on from its checkpoint.
         StorageError: database or disk refuse; likewise.
     """
     try:
@@ -77,149 +45,125 @@ def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:
 
 
 def _carry_out_trial(place: Workplace, lease: Lease, run: RunRow) -> None:
-    trial, parameters = attach_trial(place.storage, place.spec, place.prior, run)
-    run.trial_number = trial.number
-    settle(place.ledger, lease, trial_number=trial.number)
-    state = frozen(trial).state
-    if state.is_finished():  # told, but the worker died before our row said so
+    trial, parameters = place.persist(lambda: attach_trial(place.storage, place.spec, place.prior, run))
+    run.trial_number, run.trial_id, run.bracket = trial.number, trial._trial_id, bracket_of(trial)
+    known = {"trial_number": run.trial_number, "trial_id": run.trial_id, "bracket": run.bracket}
+    place.persist(lambda: settle(place.ledger, lease, **known))
+    checkpoints = Checkpoints(place.artifacts.store, place.artifacts.folder(run), lease.fence)
+    if place.persist(lambda: frozen(trial)).state.is_finished():  # told, but the worker died before our row said so
         _finish_as_told(place, lease, trial)
+        checkpoints.discard()
         return
-    if run.failures >= MAX_FAILURES:
-        _fail(place, lease, run, f"given up after {run.failures} attempts: {run.reason}")
+    if _given_up(place, lease, run):
         return
     config = place.spec.run_config(parameters)
-    trial.set_user_attr("config", config.plain())
-    settle(place.ledger, lease, config=config.model_dump_json())
-    epoch = _train(place, lease, run, config, lambda epoch: _follow(trial, epoch))
-    _tell(place, lease, trial, epoch)
-    if not (place.spec.trial.horizon and epoch.final):
-        _discard(place.artifacts.checkpoint(run))
+    place.persist(lambda: trial.set_user_attr("config", config.plain()))
+    place.persist(lambda: settle(place.ledger, lease, config=config.model_dump_json()))
+    attempt = Attempt(
+        place,
+        lease,
+        run,
+        config,
+        checkpoints,
+        every=place.spec.trial.checkpoint_every,
+        judge=lambda curve, reported: competition(place.spec, run.bracket, curve, reported),
+    )
+    epoch = attempt.train()
+    place.persist(lambda: _tell(trial, attempt, epoch))
+    _finish_as_told(place, lease, trial)
+    if not (place.spec.trial.horizon and epoch and epoch.final and not attempt.ending):
+        checkpoints.discard()
 
 
-def _follow(trial: Trial, epoch: EpochResult) -> bool:
-    """Reports the running best (a pruned trial's value is its last report); True if the trial is to be pruned."""
-    report(trial, DIVERGED_RMSE if epoch.diverged else epoch.best_validation_rmse, epoch.number)
-    return not epoch.last and trial.should_prune()
-
-
-def _tell(place: Workplace, lease: Lease, trial: Trial, epoch: EpochResult) -> None:
-    if epoch.diverged:
-        trial.set_user_attr("diverged", epoch.number)
-    if epoch.final:
+def _tell(trial: Trial, attempt: Attempt, epoch: EpochResult | None) -> None:
+    if attempt.ending is None and epoch is not None and epoch.final:
         for name, value in epoch.final.plain().items():
             trial.set_user_attr(f"validation_{name}", value)
         trial.study.tell(trial, epoch.final.rmse, skip_if_finished=True)
-    else:
-        trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-    _finish_as_told(place, lease, trial)
+        return
+    if attempt.ending is None and epoch is not None:
+        trial.set_user_attr("diverged", epoch.number)
+    elif attempt.ending and not attempt.ending.is_pruner:
+        trial.set_user_attr("ended", str(attempt.ending))
+    trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
 
 def _finish_as_told(place: Workplace, lease: Lease, trial: Trial) -> None:
-    told = frozen(trial)
+    told = place.persist(lambda: frozen(trial))
     statuses = {TrialState.COMPLETE: RunStatus.COMPLETE, TrialState.PRUNED: RunStatus.PRUNED}
-    diverged = told.user_attrs.get("diverged")
-    finish(
-        place.ledger,
-        lease,
-        statuses.get(told.state, RunStatus.FAIL),
-        value=told.value,
-        reason=f"diverged in epoch {diverged}" if diverged else told.user_attrs.get("failure"),
-        result={
-            name.removeprefix("validation_"): value
-            for name, value in told.user_attrs.items()
-            if name.startswith("validation_")
-        },
-    )
+    noted = told.user_attrs
+    diverged = noted.get("diverged")
+    reason = f"diverged in epoch {diverged}" if diverged else noted.get("ended") or noted.get("failure")
+    result = {
+        name.removeprefix("validation_"): value for name, value in noted.items() if name.startswith("validation_")
+    }
+    status = statuses.get(told.state, RunStatus.FAIL)
+    place.persist(lambda: finish(place.ledger, lease, status, value=told.value, reason=reason, result=result))
 
 
 def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
-    if run.failures >= MAX_FAILURES:
-        _fail(place, lease, run, f"given up after {run.failures} attempts: {run.reason}")
+    if _given_up(place, lease, run):
         return
     assert run.config is not None
     config = RunConfig.model_validate_json(run.config)
-    epoch = _train(place, lease, run, config, lambda _: False)
+    checkpoints = Checkpoints(place.artifacts.store, place.artifacts.folder(run), lease.fence)
+    attempt = Attempt(
+        place,
+        lease,
+        run,
+        config,
+        checkpoints,
+        every=place.spec.promotion.checkpoint_every,
+        start_from=_trial_checkpoint(place, run, config),
+    )
+    epoch = attempt.train()
+    assert epoch is not None, "nothing ends a promoted run early"
     if epoch.final is None:
         _fail(place, lease, run, f"diverged in epoch {epoch.number}")
         return
     weights = epoch.state.best_model().state_dict()
-    write_content(
+    place.artifacts.store.write(
         place.artifacts.weights(run), save({name: value.cpu().contiguous() for name, value in weights.items()})
     )
-    result = epoch.final.plain() | {"best_epoch": epoch.state.best_epoch}
-    finish(place.ledger, lease, RunStatus.COMPLETE, value=epoch.final.rmse, result=result)
-    _discard(place.artifacts.checkpoint(run))
+    value, result = epoch.final.rmse, epoch.final.plain() | {"best_epoch": epoch.state.best_epoch}
+    place.persist(lambda: finish(place.ledger, lease, RunStatus.COMPLETE, value=value, result=result))
+    checkpoints.discard()
 
 
-def _train(
-    place: Workplace, lease: Lease, run: RunRow, config: RunConfig, follow: Callable[[EpochResult], bool]
-) -> EpochResult:
-    """Runs `fit` from the latest checkpoint until it ends or `follow` says to stop; returns the last epoch."""
-    path = place.artifacts.checkpoint(run)
-    every = place.spec.trial.checkpoint_every if run.is_trial else place.spec.promotion.checkpoint_every
-    resume = _latest(place, run, config)
-    folder = place.artifacts.scalars(run) if place.tensorboard else None
-    with (
-        scalar_log(folder, first_epoch=resume.epoch + 1 if resume else 1) as log,
-        closing(fit(config, place.data, resume=resume, device=place.device)) as epochs,
-    ):
-        for epoch in epochs:
-            record_epoch(place.ledger, lease, _row(epoch), ttl=place.lease_ttl)
-            log(epoch)
-            stop = follow(epoch) or epoch.last
-            leaving = not stop and place.leaving()
-            if leaving or epoch.is_best or epoch.last or epoch.number % every == 0:
-                save_checkpoint(path, epoch.state)
-            if stop:
-                return epoch
-            if leaving:
-                raise LeavingError
-    raise AssertionError("fit() always yields a last epoch")
-
-
-def _latest(place: Workplace, run: RunRow, config: RunConfig) -> Checkpoint | None:
-    """The run's own checkpoint; for a promoted run's start, its trial's where the horizon lets it go on."""
-    own = place.artifacts.checkpoint(run)
-    try:
-        checkpoint = load_checkpoint(own, place.device)
-        if checkpoint and not checkpoint.continues_as(config, place.data.sha256):
-            raise CheckpointError(f"A checkpoint must be the run's own, but {own} is left over from another study")
-    except CheckpointError as error:
-        logger.warning("%s; starting over", error)
-        _discard(own)
+def _trial_checkpoint(place: Workplace, run: RunRow, config: RunConfig) -> Checkpoint | None:
+    """The state that the promoted run's trial left, where the horizon lets it go on."""
+    if run.trial_number is None or config.horizon is None:
         return None
-    if checkpoint or run.is_trial or run.trial_number is None or config.horizon is None:
-        return checkpoint
-    trial = load_checkpoint(place.artifacts.trial_checkpoint(run.study, run.trial_number), place.device)
-    return trial if trial and trial.continues_as(config, place.data.sha256) else None
+    folder = place.artifacts.trial_folder(run.study, run.trial_number)
+    return Checkpoints(place.artifacts.store, folder).latest(config, place.data.sha256, place.device)
 
 
-def _row(epoch: EpochResult) -> dict[str, float | int | None]:
-    values = epoch.plain()
-    kept = ("number", "train_rul_loss", "train_health_loss", "learning_rate", "validation_rmse", "best_validation_rmse",
-            "samples", "seconds")  # fmt: skip
-    return {name: values[name] if abs(values[name]) < float("inf") else None for name in kept}
+def _given_up(place: Workplace, lease: Lease, run: RunRow) -> bool:
+    if run.failures < place.spec.trial.max_attempts:
+        return False
+    whys = "; ".join(place.persist(lambda: reasons(place.ledger, run.id)))
+    _fail(place, lease, run, f"given up after {run.failures} attempts: {whys}")
+    return True
 
 
 def _fail(place: Workplace, lease: Lease, run: RunRow, reason: str) -> None:
     """Ends the run with its reason; the search goes on."""
     logger.warning("run %s failed: %s", run.id, reason)
     if run.is_trial:
-        trial, _ = attach_trial(place.storage, place.spec, place.prior, run)
-        if not frozen(trial).state.is_finished():
-            trial.set_user_attr("failure", reason)
-        trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-    finish(place.ledger, lease, RunStatus.FAIL, reason=reason)
-    _discard(place.artifacts.checkpoint(run))
+        place.persist(lambda: _tell_failed(place, run, reason))
+    place.persist(lambda: finish(place.ledger, lease, RunStatus.FAIL, reason=reason))
+    if run.trial_number is not None:
+        Checkpoints(place.artifacts.store, place.artifacts.folder(run)).discard()
+
+
+def _tell_failed(place: Workplace, run: RunRow, reason: str) -> None:
+    trial, _ = attach_trial(place.storage, place.spec, place.prior, run)
+    if not frozen(trial).state.is_finished():
+        trial.set_user_attr("failure", reason)
+    trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)
-
-
-def _discard(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    with suppress(OSError):
-        path.parent.rmdir()

@@ -8,16 +8,15 @@ import getpass
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy.exc
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from sqlalchemy import select
 
-from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.errors import StudyError
 from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
@@ -186,7 +185,7 @@ def _score(
 ) -> CandidateScore:
     predictions, by_seed = [], {}
     for run in candidate.complete:
-        predicted = _predict(run, artifacts.weights(run), rows, ends)
+        predicted = _predict(run, artifacts.read_weights(run), rows, ends)
         predictions.append(predicted)
         by_seed[str(run.seed)] = {
             "validation_rmse": run.value or 0.0,
@@ -204,13 +203,10 @@ def _score(
     )
 
 
-def _predict(run: RunRow, path: Path, rows: EngineRows, ends: torch.Tensor) -> np.ndarray:
+def _predict(run: RunRow, weights: bytes, rows: EngineRows, ends: torch.Tensor) -> np.ndarray:
     config = RunConfig.model_validate_json(run.config or "")
     model = AMNL(config)
-    try:
-        model.load_state_dict(load_file(path))
-    except OSError as error:
-        raise StorageError(f"A promoted run's weights must be readable, but {path} is not: {error.strerror}") from error
+    model.load_state_dict(load(weights))
     return predict_windows(model, rows, ends, config.window).rul.numpy()
 
 

@@ -31,7 +31,7 @@ NOT_FROZEN: Mapping[str, Any] = {
     "promotion": True,
     "hardware": True,
     "data": {"fallback"},
-    "trial": {"checkpoint_every"},
+    "trial": {"checkpoint_every", "max_attempts"},
 }
 """What may change once there are trials: no trial's result depends on it."""
 
@@ -81,6 +81,14 @@ class StudySpec(Table):
         """Plain values of every setting that is not searched, for conditions to look at."""
         plain = self.run_config(self.incumbent).plain()
         return {name: value for name, value in plain.items() if name not in self.space}
+
+    @property
+    def busy_limit(self) -> float | None:
+        """Seconds of accelerators that the search may use, by `accelerator_hours` and by `cost`; None: any."""
+        hours = [self.budget.accelerator_hours] if self.budget.accelerator_hours is not None else []
+        if self.budget.cost is not None and self.hardware.price_per_hour is not None:
+            hours.append(self.budget.cost / self.hardware.price_per_hour)
+        return min(hours) * 3600 if hours else None
 
     def incumbent_parameters(self) -> dict[str, Any]:
         """The published defaults (under `[fixed]` and `[incumbent]`) as parameters of the space."""

@@ -36,6 +36,20 @@ PRUNER_DEFAULTS: dict[str, dict[str, int]] = {
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+def seconds(value: Any) -> Any:
+    """A number of seconds as it is; a text like "45s", "90m", "2h", "1d" in seconds.
+
+    Raises:
+        ValueError: another text.
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
+    if not match:
+        raise ValueError(f'must be seconds or a text like "45s", "90m", "2h", "1d", but got {value!r}')
+    return float(match[1]) * UNITS[match[2]]
+
+
 class Table(BaseModel):
     """What all have in common: nothing unknown, nothing infinite, nothing changed later."""
 
@@ -62,16 +76,13 @@ class BudgetTable(Table):
     trials: int = Field(ge=1)
     epochs: int | None = Field(None, ge=1)
     wall_time: float | None = Field(None, gt=0)
+    accelerator_hours: float | None = Field(None, gt=0)
+    cost: float | None = Field(None, gt=0)
 
     @field_validator("wall_time", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
-        if not match:
-            raise ValueError(f'must be seconds or a text like "45s", "90m", "2h", "1d", but got {value!r}')
-        return float(match[1]) * UNITS[match[2]]
+        return seconds(value)
 
 
 class TrialTable(Table):
@@ -80,6 +91,7 @@ class TrialTable(Table):
     epochs: int = Field(20, ge=1)
     horizon: int | None = Field(None, ge=1)
     checkpoint_every: int = Field(5, ge=1)
+    max_attempts: int = Field(3, ge=1)
 
 
 class _NamedOptions(BaseModel):
@@ -162,6 +174,14 @@ class HardwareTable(Table):
     workers: int = Field(2, ge=1)
     threads_per_worker: int | None = Field(None, ge=1)
     device: str = "auto"
+    price_per_hour: float | None = Field(None, gt=0)
+    stall_timeout: float = Field(1800.0, gt=0)
+    outage: float = Field(600.0, gt=0)
+
+    @field_validator("stall_timeout", "outage", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return seconds(value)
 
     @field_validator("device")
     @classmethod

@@ -55,6 +55,11 @@ def _length_problems(spec: StudySpec) -> Iterator[Problem]:
             f"must equal `promotion.epochs`, but got (horizon={trial.horizon}, epochs={promotion.epochs}): a promotion "
             "goes on from its trial on one schedule; set both alike, or leave the horizon out",
         )
+    if spec.budget.cost is not None and spec.hardware.price_per_hour is None:
+        rule = (
+            f"must have a price, but got {spec.budget.cost} without `hardware.price_per_hour`; add one or leave it out"
+        )
+        yield Problem("budget.cost", rule)
     if spec.budget.epochs is not None and spec.budget.epochs < trial.epochs:
         yield Problem(
             "budget.epochs",

@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 
 import optuna
+from optuna.pruners import HyperbandPruner
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -18,7 +19,7 @@ from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["SLOT", "attach_trial", "create_optuna_study", "first_origins", "open_storage", "report", "slot_seed"]
+__all__ = ["SLOT", "attach_trial", "bracket_of", "create_optuna_study", "first_origins", "open_storage", "slot_seed"]
 
 SLOT = "slot"
 ORIGIN = "origin"
@@ -29,7 +30,7 @@ def open_storage(ledger: Ledger) -> RDBStorage:
     with storage_failures(ledger.url):
         return RDBStorage(
             ledger.url.render_as_string(hide_password=False),
-            engine_kwargs=connect_options(ledger.url),
+            engine_kwargs=connect_options(ledger.url, pooled=False),
             skip_table_creation=True,
         )
 
@@ -89,10 +90,14 @@ def attach_trial(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow
         return trial, space.ask(trial, spec.settled())
 
 
-def report(trial: Trial, value: float, step: int) -> None:
-    """Reports an intermediate value unless an earlier attempt already has."""
-    if step not in frozen(trial).intermediate_values:
-        trial.report(value, step)
+def bracket_of(trial: Trial) -> int:
+    """The Hyperband bracket that a trial competes in; 0 under any other pruner."""
+    pruner = trial.study.pruner
+    if not isinstance(pruner, HyperbandPruner):
+        return 0
+    if not pruner._pruners:
+        pruner._try_initialization(trial.study)
+    return pruner._get_bracket_id(trial.study, frozen(trial))
 
 
 def frozen(trial: Trial) -> FrozenTrial:
@@ -103,8 +108,6 @@ def frozen(trial: Trial) -> FrozenTrial:
 def _find(study: optuna.Study, run: RunRow) -> int | None:
     if run.trial_number is not None:
         return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, run.trial_number)
-    if run.fence == 1:
-        return None
     return next((t._trial_id for t in study.get_trials(deepcopy=False) if t.user_attrs.get(SLOT) == run.slot), None)
 
 

@@ -5,30 +5,37 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import torch
+from sqlalchemy import select
 
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
-from amnl_tune.search.lease_keeper import LeaseKeeper
-from amnl_tune.search.ledger.engine import Ledger, storage_failures
+from amnl_tune.search.leaving import Leaving, LeavingError
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.models import RunRow, TestScoreRow
 from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs, release
 from amnl_tune.search.ledger.schema import require_schema
 from amnl_tune.search.ledger.studies import Prior, find_study, prior_of
 from amnl_tune.search.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
-from amnl_tune.search.runner import LeavingError, Workplace, carry_out
+from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.search.runner import carry_out
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.search.trials import first_origins, open_storage
+from amnl_tune.search.watchdog import Watchdog
+from amnl_tune.search.workplace import Workplace
+from amnl_tune.settings import masked
 
-__all__ = ["LEASE_TTL", "budget_of", "open_workplace", "resolve_device", "work"]
+__all__ = ["budget_of", "is_done", "open_workplace", "resolve_device", "work"]
 
 logger = logging.getLogger(__name__)
 
-LEASE_TTL = 60.0
 IDLE_SECONDS = 0.5
 
 
@@ -38,16 +45,24 @@ def open_workplace(
     source: FleetSource,
     artifacts: Artifacts,
     *,
-    leaving: Callable[[], bool],
+    leaving: Leaving | None = None,
     device: str | None = None,
-    tensorboard: bool = True,
-    lease_ttl: float = LEASE_TTL,
-    promotion: int | None = None,
+    stall_timeout: float | None = None,
+    **options: Any,
 ) -> Workplace:
     """Everything a worker of `study` needs; the study must have been opened by `amnl-tune run` before.
 
+    Args:
+        storage: URL.
+        study: its name.
+        source, artifacts: where data and files are.
+        leaving: when the worker is to leave; None: never.
+        device, stall_timeout: None: the study file's.
+        options: further fields of Workplace.
+
     Raises:
-        StudyError: unknown, or not yet prepared. StorageError: database. DataError: the data are not the study's.
+        StudyError: unknown, or not yet prepared. StorageError: database or artifact location.
+        DataError: the data are not the study's.
     """
     require_schema(storage)
     ledger = Ledger(storage)
@@ -57,6 +72,7 @@ def open_workplace(
             f"Study {study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` first"
         )
     spec = StudySpec.from_json(row.spec)
+    artifacts.store.require_writable()
     return Workplace(
         ledger=ledger,
         storage=open_storage(ledger),
@@ -65,10 +81,10 @@ def open_workplace(
         data=study_data(row, spec, source, artifacts),
         artifacts=artifacts,
         device=resolve_device(device or spec.hardware.device),
-        lease_ttl=lease_ttl,
-        tensorboard=tensorboard,
-        leaving=leaving,
-        promotion=promotion,
+        leaving=leaving or Leaving(),
+        outage=spec.hardware.outage,
+        watchdog=Watchdog(stall_timeout or spec.hardware.stall_timeout),
+        **options,
     )
 
 
@@ -85,65 +101,97 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def work(place: Workplace, *, threads: int | None = None) -> None:
-    """Claims and carries out runs until the study has none left, or until the worker is to leave.
+def work(place: Workplace, *, threads: int | None = None, wait: bool = False) -> None:
+    """Claims and carries out runs until the study has none left, is stopped, or the worker is to leave.
 
     Args:
         place: as opened.
         threads: of torch; None: this machine's cores shared with the workers already on it.
+        wait: also through pauses, until the study is done: promoted and scored.
 
     Raises:
-        StorageError: database or disk refuse; the run goes on elsewhere or later.
+        StorageError: disk or database refuse, or one worker too many for SQLite; the run goes on elsewhere.
     """
     threads = threads or threads_for(live_workers_here(place.ledger) + 1)
     torch.set_num_threads(threads)
-    own = WorkerIdentity(uuid.uuid4().hex[:12], place.spec.name, os.getpid(), place.device, threads)
+    own = WorkerIdentity(
+        id=uuid.uuid4().hex[:12],
+        study=place.spec.name,
+        pid=os.getpid(),
+        device=place.device,
+        threads=threads,
+        accelerators=place.accelerators,
+        artifacts=masked(place.artifacts.store.url),
+    )
     sign_in(place.ledger, own)
     try:
-        while not place.leaving() and _work_once(place, own):
-            pass
+        with suppress(LeavingError):  # while the database was away
+            while not place.leaving() and _work_once(place, own, wait=wait):
+                place.watchdog.pat()
     finally:
-        sign_out(place.ledger, own)
+        place.watchdog.rest()
+        _try(lambda: sign_out(place.ledger, own))
 
 
-def _work_once(place: Workplace, own: WorkerIdentity) -> bool:
+def _work_once(place: Workplace, own: WorkerIdentity, *, wait: bool) -> bool:
     """One claim, or a short wait for runs that others hold; False when nothing is left."""
-    bury_dead(place.ledger, own.study)
-    place = replace(place, spec=StudySpec.from_json(find_study(place.ledger, own.study).spec))
+    ledger = place.ledger
+    place.persist(lambda: bury_dead(ledger, own.study))
+    row = place.persist(lambda: find_study(ledger, own.study))
+    if row.stopped_at is not None and not wait:
+        logger.warning("study %r is stopped; `amnl-tune study resume` lets workers in again", own.study)
+        return False
+    place = replace(place, spec=StudySpec.from_json(row.spec))
     budget = budget_of(place.spec, place.prior)
-    claimed = claim(place.ledger, own.study, own.id, budget, ttl=place.lease_ttl, promotion=place.promotion)
-    if claimed is None:
-        if not open_runs(place.ledger, own.study, place.promotion):
-            return False
-        seen(place.ledger, own)
-        time.sleep(IDLE_SECONDS)
+    claimed = place.persist(
+        lambda: claim(ledger, own.study, own.id, budget, ttl=place.lease_ttl, promotion=place.promotion)
+    )
+    if claimed is not None:
+        _take_turn(place, *claimed)
         return True
-    lease, run = claimed
+    idle = not place.persist(lambda: open_runs(ledger, own.study, place.promotion))
+    if idle and not (wait and not place.persist(lambda: is_done(ledger, place.spec))):
+        return False
+    place.persist(lambda: seen(ledger, own))
+    time.sleep(IDLE_SECONDS)
+    return True
+
+
+def _take_turn(place: Workplace, lease: Lease, run: RunRow) -> None:
     what = "trial" if run.is_trial else f"promotion {run.promotion}"
     logger.info("%s, slot %d (%s): from epoch %d", what, run.slot, run.origin, run.epochs_done + 1)
     try:
-        with LeaseKeeper(place.ledger, lease, ttl=place.lease_ttl), storage_failures(place.ledger.url):
-            carry_out(place, lease, run)
+        carry_out(place, lease, run)
         logger.info("%s, slot %d: done", what, run.slot)
     except LeaseLostError as error:
         logger.warning("%s; going on with the next one", error)
     except LeavingError:
-        release(place.ledger, lease)
+        _try(lambda: release(place.ledger, lease))
     except AmnlTuneError:
-        _try_release(place, lease)
+        _try(lambda: release(place.ledger, lease))
         raise
     except BaseException as error:
-        _try_release(place, lease, failure=None if isinstance(error, KeyboardInterrupt | SystemExit) else repr(error))
+        failure = None if isinstance(error, KeyboardInterrupt | SystemExit) else repr(error)
+        _try(lambda: release(place.ledger, lease, failure=failure))
         raise
-    return True
 
 
-def _try_release(place: Workplace, lease: Lease, failure: str | None = None) -> None:
-    """Where the database itself is what fails, the lease runs out by itself."""
+def _try(step: Callable[[], None]) -> None:
+    """Where the database itself is what fails, a lease runs out by itself."""
     try:
-        release(place.ledger, lease, failure=failure)
+        step()
     except StorageError as error:
-        logger.warning("lease not released: %s", error)
+        logger.warning("not noted: %s", error)
+
+
+def is_done(ledger: Ledger, spec: StudySpec) -> bool:
+    """Whether the study has its answer: promoted and scored, or no promotion wanted and no trial left."""
+    if not spec.promotion.enabled:
+        return True
+    promotion = latest_promotion(ledger, spec.name)
+    with ledger.read() as session:
+        scored = select(TestScoreRow.id).where(TestScoreRow.promotion_id == (promotion.id if promotion else None))
+        return promotion is not None and session.scalar(scored.limit(1)) is not None
 
 
 def budget_of(spec: StudySpec, prior: Prior) -> Budget:
@@ -152,7 +200,6 @@ def budget_of(spec: StudySpec, prior: Prior) -> Budget:
         trials=spec.budget.trials,
         trial_epochs=spec.trial.epochs,
         epochs=spec.budget.epochs,
-        wall_time=spec.budget.wall_time,
         first_origins=first_origins(prior),
         seed=spec.seed,
     )

@@ -1,21 +1,19 @@
-"""A run's state on disk: written atomically, read without unpickling anything but tensors and plain values."""
+"""A run's state as bytes, and back: only tensors and plain values are ever unpickled."""
 
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from amnl_tune.errors import CheckpointError, ConfigurationError
-from amnl_tune.files import write_content
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.state import RunState
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "serialized", "snapshot"]
 
-FORMAT = 1
+FORMAT = 2
 PARTS = ("model", "loss", "optimizer")
 COUNTERS = ("epoch", "step", "best_rmse", "best_epoch", "reference", "stale")
 
@@ -33,6 +31,11 @@ class Checkpoint:
     config: RunConfig
     epoch: int
     payload: dict[str, Any]
+
+    @property
+    def curve(self) -> list[dict[str, Any]]:
+        """Plain values of every epoch up to here."""
+        return list(json.loads(self.payload["curve"]))
 
     def continues_as(self, config: RunConfig, data_sha256: str) -> bool:
         """Whether a run of `config` on these data can go on from here."""
@@ -64,18 +67,14 @@ class Checkpoint:
             setattr(state, name, self.payload[name])
         state.rng, state.best_weights = self.payload["rng"], self.payload["best_weights"]
         state.order.set_state(self.payload["order"].cpu())
-        state.last = json.loads(self.payload["last"])
+        state.curve = self.curve
 
 
-def save_checkpoint(path: Path, state: RunState) -> None:
-    """Writes atomically: a reader finds the previous checkpoint or this one, whole.
-
-    Raises:
-        StorageError: the folder is read-only or full; the previous checkpoint is still there.
-    """
+def snapshot(state: RunState) -> dict[str, Any]:
+    """What a checkpoint holds of `state`: references to tensors that the next epoch changes."""
     payload: dict[str, Any] = {part: getattr(state, part).state_dict() for part in PARTS}
     payload |= {name: getattr(state, name) for name in COUNTERS}
-    payload |= {
+    return payload | {
         "format": FORMAT,
         "config": state.config.model_dump_json(),
         "data_sha256": state.data_sha256,
@@ -83,29 +82,36 @@ def save_checkpoint(path: Path, state: RunState) -> None:
         "rng": state.rng,
         "order": state.order.get_state(),
         "best_weights": state.best_weights,
-        "last": json.dumps(state.last),
+        "curve": json.dumps(state.curve),
     }
+
+
+def serialized(payload: dict[str, Any]) -> bytes:
+    """A checkpoint file's content."""
     buffer = io.BytesIO()
     torch.save(payload, buffer)
-    write_content(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint | None:
-    """The checkpoint at `path`, None if there is none. Tensors and plain values only are ever unpickled.
+def load_checkpoint(content: bytes, place: str, device: torch.device | str = "cpu") -> Checkpoint:
+    """The checkpoint whose file content this is.
+
+    Args:
+        content: as `serialized` made it.
+        place: where it was found, for the message.
+        device: where its tensors go.
 
     Raises:
-        CheckpointError: the file is damaged or of another format.
+        CheckpointError: it is damaged or of another format.
     """
     try:
-        payload = torch.load(path, map_location=device, weights_only=True)
+        payload = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         if payload["format"] != FORMAT:
             raise CheckpointError(
-                f"A checkpoint must be of format {FORMAT}, but {path} is of {payload['format']}; remove it"
+                f"A checkpoint must be of format {FORMAT}, but {place} is of {payload['format']}; remove it"
             )
         return Checkpoint(RunConfig.model_validate_json(payload["config"]), payload["epoch"], payload)
-    except FileNotFoundError:
-        return None
     except CheckpointError:
         raise
     except Exception as error:  # a truncated or foreign file fails inside torch in many ways
-        raise CheckpointError(f"A checkpoint must be whole, but {path} cannot be read ({error}); remove it") from error
+        raise CheckpointError(f"A checkpoint must be whole, but {place} cannot be read ({error}); remove it") from error

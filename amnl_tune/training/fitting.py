@@ -92,7 +92,7 @@ def fit(
     if resume:
         resume.restore(state)
         if _ended(state):
-            yield _finished(EpochResult(**state.last | {"last": True}, state=state), data, engines)
+            yield _finished(EpochResult(**state.curve[-1] | {"last": True}, state=state), data, engines)
             return
     while True:
         result = _epoch(state, engines, device)
@@ -146,13 +146,13 @@ def _epoch(state: RunState, engines: _Engines, device: torch.device) -> EpochRes
         last=diverged or _ended(state),
         state=state,
     )
-    state.last = result.plain()
+    state.curve.append(result.plain())
     return result
 
 
 def _ended(state: RunState) -> bool:
     """No epoch follows: all are done, early stopping has spoken, or the run had diverged."""
-    diverged = bool(state.last) and not math.isfinite(state.last["validation_rmse"])
+    diverged = bool(state.curve) and not math.isfinite(state.curve[-1]["validation_rmse"])
     return state.epoch >= state.config.epochs or state.out_of_patience or diverged
 
 

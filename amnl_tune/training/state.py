@@ -30,7 +30,7 @@ class RunState:
         epoch: epochs done. step: optimiser steps done.
         best_rmse, best_epoch, best_weights: the best validated epoch and the weights evaluated there.
         stale: epochs since the validation RMSE fell more than `min_delta` below `reference`.
-        last: plain values of the last `EpochResult`.
+        curve: plain values of every `EpochResult` so far: whoever resumes the run can report what was not yet heard.
         parameters: the model's. shared: those that both tasks share, where the loss looks at their gradients.
     """
 
@@ -49,7 +49,7 @@ class RunState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     reference: float = float("inf")
     stale: int = 0
-    last: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.parameters = list(self.model.parameters())

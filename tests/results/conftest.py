@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fleet_dir: Path) -> Itera
     source = FleetSource((fleet_dir,))
     open_study(ledger, spec, source, artifacts, device="cpu")
     url = ledger.url.render_as_string(hide_password=False)
-    place = open_workplace(url, "tiny", source, artifacts, leaving=lambda: False, tensorboard=False)
+    place = open_workplace(url, "tiny", source, artifacts, tensorboard=False)
     work(place, threads=1)
     number = open_promotion(ledger, spec, seeds=[42, 123])
     work(place, threads=1)

@@ -73,7 +73,7 @@ def open_tiny(
     def opened(spec: StudySpec) -> tuple[OpenedStudy, Workplace]:
         study = open_study(sqlite_ledger, spec, source, artifacts, device="cpu")
         url = sqlite_ledger.url.render_as_string(hide_password=False)
-        place = open_workplace(url, spec.name, source, artifacts, leaving=lambda: False, tensorboard=False)
+        place = open_workplace(url, spec.name, source, artifacts, tensorboard=False)
         return study, place
 
     return opened

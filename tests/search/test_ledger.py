@@ -6,11 +6,12 @@ import sys
 from collections import Counter
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, select, text, update
 
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time, parse_url
-from amnl_tune.search.ledger.models import Base, EpochRow, Origin, RunRow, RunStatus
+from amnl_tune.search.ledger.models import AttemptRow, Base, EpochRow, Origin, Outcome, RunRow, RunStatus, StudyRow
+from amnl_tune.search.ledger.reporting import ReportLine, Verdict
 from amnl_tune.search.ledger.runs import (
     Budget,
     Lease,
@@ -18,14 +19,25 @@ from amnl_tune.search.ledger.runs import (
     claim,
     finish,
     open_runs,
-    record_epoch,
+    reasons,
     release,
     renew,
     settle,
     trials_left,
 )
 from amnl_tune.search.ledger.schema import require_schema, upgrade
-from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior, study_names
+from amnl_tune.search.ledger.studies import (
+    Opening,
+    Prior,
+    extend_study,
+    find_study,
+    freeze,
+    prior_of,
+    resume_study,
+    settle_prior,
+    stop_study,
+    study_names,
+)
 from amnl_tune.search.spec import StudySpec
 
 EPOCH = {
@@ -40,8 +52,22 @@ EPOCH = {
 }
 
 
-def budget(trials: int = 3, epochs: int | None = None, wall_time: float | None = None) -> Budget:
-    return Budget(trials, 20, epochs, wall_time, (Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST), seed=42)
+def record(ledger: Ledger, lease: Lease, *, busy_seconds: float = 0.5, number: int = 1) -> Verdict:
+    line = ReportLine(ledger)
+    try:
+        epoch = EPOCH | {"number": number, "study": "tiny", "bracket": 0, "reported": 20.0}
+        return line.report(lease, epoch, ttl=60, busy_seconds=busy_seconds)
+    finally:
+        line.close()
+
+
+def limit(ledger: Ledger, **limits: float) -> None:
+    with ledger.write() as session:
+        session.execute(update(StudyRow).values(**limits))
+
+
+def budget(trials: int = 3, epochs: int | None = None) -> Budget:
+    return Budget(trials, 20, epochs, (Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST), seed=42)
 
 
 @pytest.fixture
@@ -117,18 +143,91 @@ def test_the_epoch_budget_counts_what_is_reserved_and_what_pruning_gives_back(le
     first, _ = take(ledger, study, trials=9, epochs=40)
     take(ledger, study, "w2", trials=9, epochs=40)
     assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
-    record_epoch(ledger, first, EPOCH, ttl=60)
+    record(ledger, first)
     finish(ledger, first, RunStatus.PRUNED, value=20.0)
     assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
     assert claim(ledger, study, "w3", budget(9, epochs=41), ttl=60) is not None
 
 
 def test_wall_time_counts_from_the_first_claim(ledger: Ledger, study: str) -> None:
-    take(ledger, study, trials=9, wall_time=1000.0)
-    take(ledger, study, "w2", trials=9, wall_time=1000.0)
+    limit(ledger, wall_time=1000.0)
+    lease, _ = take(ledger, study, trials=9)
+    take(ledger, study, "w2", trials=9)
+    assert not record(ledger, lease).late
     with ledger.write() as session:
         session.execute(text("update amnl_studies set started_at = started_at - 1001"))
-    assert claim(ledger, study, "w3", budget(9, wall_time=1000.0), ttl=60) is None
+    assert claim(ledger, study, "w3", budget(9), ttl=60) is None
+    assert record(ledger, lease, number=2).late
+
+
+def test_accelerator_time_is_reserved_at_the_mean_pace_and_ends_trials_when_it_is_spent(
+    ledger: Ledger, study: str
+) -> None:
+    limit(ledger, busy_limit=100.0)
+    first, _ = take(ledger, study, trials=9)
+    assert not record(ledger, first, busy_seconds=2.0).spent  # 2 s an epoch: 40 s reserved for its 20
+    take(ledger, study, "w2", trials=9)
+    assert claim(ledger, study, "w3", budget(9), ttl=60) is None, "a third trial would need 120 s"
+    finish(ledger, first, RunStatus.PRUNED, value=20.0)
+    third, _ = take(ledger, study, "w3", trials=9)
+    assert not record(ledger, third, busy_seconds=97.9).spent
+    assert record(ledger, third, busy_seconds=98.0, number=2).spent
+
+
+def test_a_stopped_study_hands_out_nothing_and_tells_its_workers(ledger: Ledger, spec: StudySpec, study: str) -> None:
+    lease, _ = take(ledger, study)
+    assert not record(ledger, lease).stopped
+    assert stop_study(ledger, study)
+    assert not stop_study(ledger, study)
+    assert record(ledger, lease, number=2).stopped
+    assert claim(ledger, study, "w2", budget(), ttl=60) is None
+    with pytest.raises(StudyError, match=r"must be resumed .* run `amnl-tune study resume tiny`"):
+        freeze(ledger, spec, "ab" * 32)
+    assert resume_study(ledger, study)
+    assert not resume_study(ledger, study)
+    assert freeze(ledger, spec, "ab" * 32) is Opening.CONTINUED
+    assert claim(ledger, study, "w2", budget(), ttl=60) is not None
+
+
+def test_a_budget_is_extended_for_everybody_at_once(ledger: Ledger, spec: StudySpec, study: str) -> None:
+    assert extend_study(ledger, study, trials=9, epochs=None).budget.trials == 9
+    assert StudySpec.from_json(find_study(ledger, study).spec).budget.trials == 9
+    with pytest.raises(StudyError, match=r"can only be raised, but got 8 for study 'tiny' with 9; set it to 9 or more"):
+        extend_study(ledger, study, trials=8)
+    with pytest.raises(StudyError, match=r"`budget\.wall_time` .* with no such limit; leave it out"):
+        extend_study(ledger, study, wall_time=10.0)
+    hours = spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 9, "accelerator_hours": 1.0})})
+    freeze(ledger, hours, "ab" * 32)
+    assert find_study(ledger, study).busy_limit == 3600.0
+    extend_study(ledger, study, accelerator_hours=2.0)
+    assert find_study(ledger, study).busy_limit == 7200.0
+
+
+def test_a_claim_that_was_never_heard_of_is_handed_out_again(ledger: Ledger, study: str) -> None:
+    lost, _ = take(ledger, study, "w1")
+    again, run = take(ledger, study, "w1")
+    assert (again.run, again.fence, run.failures) == (lost.run, lost.fence + 1, 0)
+
+
+def test_every_attempt_is_on_record(ledger: Ledger, study: str) -> None:
+    old, _ = take(ledger, study, "w1", ttl=-1.0)
+    record_past = take(ledger, study, "w2")[0]
+    record(ledger, record_past)
+    release(ledger, record_past, failure="RuntimeError('x')")
+    third, _ = take(ledger, study, "w3")
+    record(ledger, third, number=2)
+    release(ledger, third)
+    last, _ = take(ledger, study, "w4")
+    finish(ledger, last, RunStatus.PRUNED, value=1.0)
+    with ledger.read() as session:
+        rows = session.scalars(select(AttemptRow).order_by(AttemptRow.fence)).all()
+    assert [(row.worker, row.outcome, row.epochs_before, row.epochs_after) for row in rows] == [
+        ("w1", Outcome.VANISHED, 0, 0),
+        ("w2", Outcome.FAILED, 0, 1),
+        ("w3", Outcome.RELEASED, 1, 2),
+        ("w4", Outcome.FINISHED, 2, 2),
+    ]
+    assert reasons(ledger, old.run) == ["worker w1 vanished after epoch 0", "RuntimeError('x')"]
 
 
 def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(ledger: Ledger, study: str) -> None:
@@ -139,7 +238,7 @@ def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(led
     assert run.reason == "worker w1 vanished after epoch 0"
     for write in (
         lambda: renew(ledger, old, ttl=60),
-        lambda: record_epoch(ledger, old, EPOCH, ttl=60),
+        lambda: record(ledger, old),
         lambda: settle(ledger, old, trial_number=5),
         lambda: finish(ledger, old, RunStatus.COMPLETE, value=1.0),
     ):
@@ -191,8 +290,8 @@ def test_a_failure_that_is_named_counts(ledger: Ledger, study: str) -> None:
 
 def test_an_epoch_recorded_twice_stays_as_it_was(ledger: Ledger, study: str) -> None:
     lease, _ = take(ledger, study)
-    record_epoch(ledger, lease, EPOCH, ttl=60)
-    record_epoch(ledger, lease, EPOCH, ttl=60)
+    record(ledger, lease)
+    record(ledger, lease)
     with ledger.read() as session:
         (epoch,) = session.scalars(select(EpochRow))
     assert (epoch.number, epoch.validation_rmse, epoch.train_health_loss) == (1, 20.0, None)
@@ -211,6 +310,7 @@ def claim_all(storage: str, study: str, owner: str, results: "multiprocessing.Qu
     slots = []
     while claimed := claim(ledger, study, owner, budget(trials=25), ttl=60):
         slots.append(claimed[1].slot)
+        finish(ledger, claimed[0], RunStatus.COMPLETE, value=1.0)
     results.put(slots)
 
 

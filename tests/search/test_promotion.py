@@ -137,7 +137,7 @@ def test_poisoned_test_labels_change_no_result_of_the_search(
         own = FleetSource((folder,))
         open_study(ledger, spec, own, artifacts, device="cpu")
         url = ledger.url.render_as_string(hide_password=False)
-        place = open_workplace(url, spec.name, own, artifacts, leaving=lambda: False, tensorboard=False)
+        place = open_workplace(url, spec.name, own, artifacts, tensorboard=False)
         work(place, threads=1)
         open_promotion(ledger, spec)
         work(place, threads=1)

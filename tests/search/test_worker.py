@@ -19,19 +19,22 @@ from sqlalchemy import select, update
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search import runner
+from amnl_tune.search import attempt, runner
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.checkpoints import Checkpoints
+from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus
-from amnl_tune.search.ledger.runs import claim
+from amnl_tune.search.ledger.runs import DIVERGED_RMSE, claim
 from amnl_tune.search.opening import OpenedStudy
 from amnl_tune.search.progress import progress
-from amnl_tune.search.runner import DIVERGED_RMSE, MAX_FAILURES, LeavingError, Workplace, carry_out
+from amnl_tune.search.runner import carry_out
 from amnl_tune.search.spec import PrunerTable, StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import budget_of, open_workplace, resolve_device, work
-from amnl_tune.training.checkpoint import save_checkpoint
-from amnl_tune.training.fitting import EpochResult, fit
+from amnl_tune.search.workplace import Workplace
+from amnl_tune.training.checkpoint import serialized, snapshot
+from amnl_tune.training.fitting import fit
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 
@@ -67,7 +70,7 @@ def test_a_study_from_start_to_end(spec: StudySpec, open_tiny: OpenTiny) -> None
         best = [min(rmse for _, _, rmse in raw[: i + 1] if rmse is not None) for i in range(3)]
         assert list(trial.intermediate_values.values()) == pytest.approx(best)
         assert trial.user_attrs["config"] == json.loads(row.config or "")
-    assert not list(place.artifacts.home.rglob("checkpoint.pt"))
+    assert not list(place.artifacts.home.rglob("checkpoint-*.pt"))
     now = progress(place.ledger, spec.name, total=4)
     assert (now.finished, now.epochs_done, now.workers) == (4, 12, ())
 
@@ -117,7 +120,7 @@ def test_pruned_trials_keep_their_curve_and_lose_their_checkpoint(spec: StudySpe
     assert [row.status for row in runs(place.ledger)] == [RunStatus.PRUNED] * 4
     assert [row.epochs_done for row in runs(place.ledger)] == [1] * 4
     assert all(trial.value == trial.intermediate_values[1] for trial in trials(place))
-    assert not list(place.artifacts.home.rglob("checkpoint.pt"))
+    assert not list(place.artifacts.home.rglob("checkpoint-*.pt"))
 
 
 def test_divergence_teaches_the_sampler_and_crashes_nothing(spec: StudySpec, open_tiny: OpenTiny) -> None:
@@ -140,7 +143,7 @@ def test_out_of_memory_fails_the_trial_and_the_search_goes_on(
             raise error
         return fit(config, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "fit", too_large)
+    monkeypatch.setattr(attempt, "fit", too_large)
     work(place, threads=1)
     rows = runs(place.ledger)
     assert len(rows) == 4
@@ -160,7 +163,7 @@ def test_a_configuration_that_is_refused_fails_with_its_reason(
             raise ConfigurationError("`batch_size` must be another one")
         return fit(config, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "fit", picky)
+    monkeypatch.setattr(attempt, "fit", picky)
     work(place, threads=1)
     failed = [row for row in runs(place.ledger) if row.status is RunStatus.FAIL]
     assert failed
@@ -181,8 +184,7 @@ def test_batches_that_the_data_cannot_fill_are_refused_before_anything_is_kept(
 
 def leaving_after(place: Workplace, epochs: int) -> Workplace:
     """Its worker is asked to leave after so many epochs."""
-    count = iter(range(1, 1000))
-    return replace(place, leaving=lambda: next(count) >= epochs)
+    return replace(place, leaving=Leaving(also=lambda: max(row.epochs_done for row in runs(place.ledger)) >= epochs))
 
 
 @pytest.mark.slow
@@ -213,7 +215,7 @@ def test_a_worker_that_leaves_hands_its_trial_over_with_the_same_result(spec: St
 @pytest.mark.slow
 def test_a_run_is_given_up_after_too_many_deaths(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
-    for number in range(MAX_FAILURES):
+    for number in range(spec.trial.max_attempts):
         assert claim(place.ledger, spec.name, f"dead-{number}", budget_of(spec, place.prior), ttl=-1) is not None
     work(place, threads=1)
     row = runs(place.ledger)[0]
@@ -251,10 +253,10 @@ def test_a_checkpoint_of_no_use_starts_the_trial_over(left_over: bool, spec: Stu
     assert claimed is not None
     with pytest.raises(LeavingError):
         carry_out(leaving_after(replace(place, lease_ttl=-1.0), 2), *claimed)
-    (checkpoint,) = place.artifacts.home.rglob("checkpoint.pt")
+    (checkpoint,) = place.artifacts.home.rglob("checkpoint-*.pt")
     if left_over:
         other = next(fit(spec.run_config(spec.incumbent_parameters()).replaced(clip=0.5), place.data))
-        save_checkpoint(checkpoint, other.state)
+        checkpoint.write_bytes(serialized(snapshot(other.state)))
     else:
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     work(place, threads=1)
@@ -267,11 +269,11 @@ def test_a_bug_keeps_its_traceback_and_the_trial_goes_on_elsewhere(
 ) -> None:
     _, place = open_tiny(spec)
 
-    def bug(epoch: EpochResult) -> None:
+    def bug(*args: object) -> None:
         raise ZeroDivisionError("a bug")
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "_row", bug)
+        patched.setattr(attempt, "Report", bug)
         with pytest.raises(ZeroDivisionError):
             work(place, threads=1)
     assert (runs(place.ledger)[0].failures, runs(place.ledger)[0].reason) == (1, "ZeroDivisionError('a bug')")
@@ -289,7 +291,7 @@ def test_a_full_disk_while_checkpointing_loses_nothing(
         raise StorageError("checkpoint.pt must be writable, but: No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "save_checkpoint", full)
+        patched.setattr(Checkpoints, "_write", full)
         with pytest.raises(StorageError, match="No space left"):
             work(place, threads=1)
     row = runs(place.ledger)[0]
@@ -306,9 +308,9 @@ def test_workers_join_only_prepared_studies_on_their_own_data(
     other = tmp_path / "other"
     write_fleet("SIM1", other, seed=2, engines=10)
     with pytest.raises(StudyError, match="must train on the study's data"):
-        open_workplace(url, "tiny", FleetSource((other,)), artifacts, leaving=lambda: False)
+        open_workplace(url, "tiny", FleetSource((other,)), artifacts)
     with pytest.raises(StudyError, match="there is no 'tinyy'"):
-        open_workplace(url, "tinyy", FleetSource((other,)), artifacts, leaving=lambda: False)
+        open_workplace(url, "tinyy", FleetSource((other,)), artifacts)
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,19 @@ from amnl_tune.errors import CheckpointError, ConfigurationError
 from amnl_tune.rul.configuration import Loss
 from amnl_tune.rul.metrics import mean_predictor_rmse
 from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.training.checkpoint import load_checkpoint, save_checkpoint
+from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.fitting import EpochResult, fit
 from amnl_tune.training.scalars import scalar_log
+from amnl_tune.training.state import RunState
+
+
+def save(path: Path, state: RunState) -> None:
+    path.write_bytes(serialized(snapshot(state)))
+
+
+def load(path: Path) -> Checkpoint:
+    return load_checkpoint(path.read_bytes(), str(path))
 
 
 def curve(epochs: list[EpochResult]) -> list[tuple[float, ...]]:
@@ -48,9 +57,9 @@ def test_a_resumed_run_is_the_undisturbed_run(
     config = tiny_config.replaced(loss=loss, gaba_warmup_steps=3)
     undisturbed = list(fit(config, tiny_data))
     for epoch in itertools.islice(fit(config, tiny_data), stop):
-        save_checkpoint(tmp_path / "checkpoint.pt", epoch.state)
+        save(tmp_path / "checkpoint.pt", epoch.state)
     torch.manual_seed(999)
-    resumed = list(fit(config, tiny_data, resume=load_checkpoint(tmp_path / "checkpoint.pt")))
+    resumed = list(fit(config, tiny_data, resume=load(tmp_path / "checkpoint.pt")))
     assert curve(resumed) == curve(undisturbed)[stop:]
     weights, again = (run[-1].state.best_model().state_dict() for run in (undisturbed, resumed))
     assert all(torch.equal(weights[name], again[name]) for name in weights)
@@ -75,8 +84,8 @@ def test_an_ended_run_yields_its_last_epoch_again(
     tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path
 ) -> None:
     *_, last = fit(tiny_config, tiny_data)
-    save_checkpoint(tmp_path / "c.pt", last.state)
-    (again,) = fit(tiny_config, tiny_data, resume=load_checkpoint(tmp_path / "c.pt"))
+    save(tmp_path / "c.pt", last.state)
+    (again,) = fit(tiny_config, tiny_data, resume=load(tmp_path / "c.pt"))
     assert (again.number, again.validation_rmse, again.final, again.last) == (5, last.validation_rmse, last.final, True)
 
 
@@ -85,10 +94,8 @@ def test_under_one_horizon_a_longer_run_goes_on_from_a_shorter_one(
 ) -> None:
     whole = list(fit(tiny_config.replaced(epochs=6, horizon=6), tiny_data))
     *_, trial = fit(tiny_config.replaced(epochs=2, horizon=6), tiny_data)
-    save_checkpoint(tmp_path / "c.pt", trial.state)
-    promoted = list(
-        fit(tiny_config.replaced(epochs=6, horizon=6), tiny_data, resume=load_checkpoint(tmp_path / "c.pt"))
-    )
+    save(tmp_path / "c.pt", trial.state)
+    promoted = list(fit(tiny_config.replaced(epochs=6, horizon=6), tiny_data, resume=load(tmp_path / "c.pt")))
     assert curve([trial, *promoted])[1:] == curve(whole)[2:]
 
 
@@ -96,30 +103,27 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path
 ) -> None:
     first = next(fit(tiny_config, tiny_data))
-    save_checkpoint(tmp_path / "c.pt", first.state)
-    checkpoint = load_checkpoint(tmp_path / "c.pt")
+    save(tmp_path / "c.pt", first.state)
+    checkpoint = load(tmp_path / "c.pt")
     with pytest.raises(ConfigurationError, match=r"these differ: learning_rate \(0.001 then, 0.01 now\)"):
         next(fit(tiny_config.replaced(learning_rate=0.01), tiny_data, resume=checkpoint))
 
 
 def test_a_checkpoint_of_other_data_is_refused(tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c.pt", next(fit(tiny_config, tiny_data)).state)
-    checkpoint = load_checkpoint(tmp_path / "c.pt")
+    save(tmp_path / "c.pt", next(fit(tiny_config, tiny_data)).state)
+    checkpoint = load(tmp_path / "c.pt")
     assert checkpoint is not None
     assert checkpoint.continues_as(tiny_config, tiny_data.sha256)
     with pytest.raises(ConfigurationError, match="these differ: data_sha256"):
         next(fit(tiny_config, replace(tiny_data, sha256="1" * 64), resume=checkpoint))
 
 
-def test_a_damaged_checkpoint_says_so_and_a_missing_one_is_none(
-    tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_says_so(tiny_config: RunConfig, tiny_data: PreparedData, tmp_path: Path) -> None:
     path = tmp_path / "c.pt"
-    assert load_checkpoint(path) is None
-    save_checkpoint(path, next(fit(tiny_config, tiny_data)).state)
+    save(path, next(fit(tiny_config, tiny_data)).state)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CheckpointError, match="must be whole"):
-        load_checkpoint(path)
+        load(path)
 
 
 def test_divergence_ends_the_run_without_an_exception(tiny_config: RunConfig, tiny_data: PreparedData) -> None:

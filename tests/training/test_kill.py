@@ -13,10 +13,11 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import torch
+from amnl_tune.files import write_content
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import TrainingFleet
-from amnl_tune.training.checkpoint import load_checkpoint, save_checkpoint
+from amnl_tune.training.checkpoint import load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.fitting import fit
 
@@ -25,9 +26,10 @@ torch.set_num_threads(1)
 config = RunConfig(dataset="SIM1", conv_channels=(8, 8), hidden_size=4, num_heads=2, fc_sizes=(16, 8), window=20,
                    stride=8, batch_size=32, epochs=6, patience=None)
 data = prepare(TrainingFleet("SIM1", "0" * 64, simulate("SIM1", engines=10).train), config)
-resume = load_checkpoint(folder / "checkpoint.pt")
+path = folder / "checkpoint.pt"
+resume = load_checkpoint(path.read_bytes(), str(path)) if path.exists() else None
 for epoch in fit(config, data, resume=resume):
-    save_checkpoint(folder / "checkpoint.pt", epoch.state)
+    write_content(path, serialized(snapshot(epoch.state)))
     with (folder / "curve.jsonl").open("a") as file:
         values = [epoch.number, epoch.train_rul_loss.hex(), epoch.validation_rmse.hex()]
         file.write(json.dumps(values + ([epoch.final.rmse.hex()] if epoch.final else [])) + "\\n")

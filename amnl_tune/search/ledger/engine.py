@@ -13,11 +13,20 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
 
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.settings import masked
 
-__all__ = ["Ledger", "connect_options", "database_time", "insert_if_absent", "parse_url", "storage_failures"]
+__all__ = [
+    "SQLITE_WORKERS",
+    "Ledger",
+    "connect_options",
+    "database_time",
+    "insert_if_absent",
+    "parse_url",
+    "storage_failures",
+]
 
 READ_ONLY = "amnl_read_only"
 BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
@@ -25,6 +34,9 @@ BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalche
 
 SQLITE_TIMEOUT = 60.0
 """Seconds that a writer waits for the others (optuna: a report's p99 is 1.4 s at 16 workers)."""
+
+SQLITE_WORKERS = 8
+"""Workers at once on an SQLite file (optuna: SQLite for one host and few workers)."""
 
 
 def parse_url(storage: str) -> URL:
@@ -48,16 +60,25 @@ def parse_url(storage: str) -> URL:
     )
 
 
-def connect_options(url: URL) -> dict[str, Any]:
-    """Keyword arguments of `create_engine` that survive many workers and dropped connections (optuna: Traps)."""
+def connect_options(url: URL, *, pooled: bool = True) -> dict[str, Any]:
+    """Keyword arguments of `create_engine` that survive many workers and dropped connections (optuna: Traps).
+
+    Args:
+        url: of the database.
+        pooled: keep one connection; else none: for what is asked now and then, so that a worker holds one in all.
+    """
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": SQLITE_TIMEOUT}}
+    pool = {"pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 1, "max_overflow": 2}
     return {
-        "pool_pre_ping": True,
-        "pool_recycle": 1800,
-        "pool_size": 1,
-        "max_overflow": 2,
-        "connect_args": {"connect_timeout": 10, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10},
+        **(pool if pooled else {"poolclass": NullPool}),
+        "connect_args": {
+            "connect_timeout": 10,
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "tcp_user_timeout": 30_000,  # milliseconds
+        },
     }
 
 
@@ -109,7 +130,8 @@ def storage_failures(url: URL) -> Iterator[None]:
             raise
         place = url.render_as_string(hide_password=True)
         reason = _first_line(error)
-        raise StorageError(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
+        kind = StorageAwayError if _may_return(error, reason, url) else StorageError
+        raise kind(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
 
 
 def _engine(url: URL) -> Engine:
@@ -142,8 +164,19 @@ def _require_folder(database: Path) -> None:
         ) from error
 
 
+def _may_return(error: Exception, reason: str, url: URL) -> bool:
+    """A server that restarts or a broken connection, not a refusal; on SQLite another writer that takes too long."""
+    if url.get_backend_name() == "sqlite":
+        return "locked" in reason
+    return isinstance(_cause(error), sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
+
+
+def _cause(error: Exception) -> BaseException:
+    return error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+
+
 def _first_line(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    cause = _cause(error)
     original = getattr(cause, "orig", None) or cause
     return (str(original).strip().splitlines() or [type(original).__name__])[0]
 

@@ -68,7 +68,8 @@ class StudyRow(Base):
     """A frozen study file and what was settled before the first trial.
 
     `prior_low`, `prior_high` bound the learning rate after the LR range test; null: the file's own bounds.
-    `stopped_at`: since when nobody works on it, by `study stop`.
+    `stopped_at`: since when nobody works on it, by `study stop`. `wall_time` (seconds from `started_at`) and
+    `busy_limit` (seconds of accelerators, summed over the trials) end the search within an epoch; null: no limit.
     """
 
     __tablename__ = "amnl_studies"
@@ -86,6 +87,8 @@ class StudyRow(Base):
     prior_low: Mapped[float | None]
     prior_high: Mapped[float | None]
     stopped_at: Mapped[float | None]
+    wall_time: Mapped[float | None]
+    busy_limit: Mapped[float | None]
 
 
 class RunRow(Base):

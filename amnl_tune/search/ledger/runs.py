@@ -5,6 +5,7 @@ worker whose lease was taken over can change nothing.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
-from amnl_tune.search.ledger.engine import Ledger, database_time, insert_if_absent
-from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, StudyRow
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import AttemptRow, Origin, Outcome, RunRow, RunStatus, StudyRow, WorkerRow
 
 __all__ = [
     "DIVERGED_RMSE",
@@ -21,9 +22,10 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "claim",
+    "end_attempt",
     "finish",
     "open_runs",
-    "record_epoch",
+    "reasons",
     "release",
     "renew",
     "settle",
@@ -51,13 +53,12 @@ class Lease:
 
 @dataclass(frozen=True)
 class Budget:
-    """What the search may spend, over all workers and restarts.
+    """What the search may spend, over all workers and restarts; limits in time are on the study's row.
 
     Attributes:
         trials: slots.
         trial_epochs: reserved for each unfinished trial.
         epochs: over all trials; None: as many as the trials take.
-        wall_time: seconds from the first claim; None: any.
         first_origins: of the first slots; the sampler's follow.
         seed: training seed of every trial.
     """
@@ -65,7 +66,6 @@ class Budget:
     trials: int
     trial_epochs: int
     epochs: int | None
-    wall_time: float | None
     first_origins: tuple[Origin, ...]
     seed: int
 
@@ -74,6 +74,8 @@ def claim(
     ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float, promotion: int | None = None
 ) -> tuple[Lease, RunRow] | None:
     """The next run to work on: one whose lease has run out, a waiting one, or a new trial while the budget lasts.
+
+    A claim that the worker never heard of, because the connection broke, is handed to it again.
 
     Args:
         ledger: our tables.
@@ -84,36 +86,40 @@ def claim(
         promotion: claim this promotion's runs only, and begin no trial; None: anything.
 
     Returns:
-        None if there is nothing to claim now; others may still be at work (`open_runs`).
+        None if there is nothing to claim now, or the study is stopped; others may still be at work (`open_runs`).
     """
     with ledger.write() as session:
         row = session.get(StudyRow, study, with_for_update=True)
         if row is None:
             raise StudyError(f"A study must exist, but there is no {study!r} any more; see `amnl-tune study list`")
+        if row.stopped_at is not None:
+            return None
         now = database_time(session)
-        run = _unowned(session, study, now, promotion)
+        run = _unowned(session, study, owner, now, promotion)
         if run is None and promotion is None:
             run = _new_trial(session, row, budget, now)
         if run is None:
             return None
-        if run.owner is not None:
+        if run.owner is not None and run.owner != owner:
             run.failures += 1
-            run.reason = (
-                f"{run.reason + '; ' if run.reason else ''}worker {run.owner} vanished after epoch {run.epochs_done}"
-            )
+            run.reason = f"worker {run.owner} vanished after epoch {run.epochs_done}"
+            end_attempt(session, run, now, Outcome.VANISHED, run.reason)
         run.owner, run.fence, run.expires_at = owner, run.fence + 1, now + ttl
         run.status = RunStatus.RUNNING
         run.started_at = run.started_at or now
         row.started_at = row.started_at or now
         session.flush()
+        session.add(
+            AttemptRow(run=run.id, fence=run.fence, worker=owner, started_at=now, epochs_before=run.epochs_done)
+        )
         return Lease(run.id, owner, run.fence), run
 
 
-def _unowned(session: Session, study: str, now: float, promotion: int | None) -> RunRow | None:
+def _unowned(session: Session, study: str, owner: str, now: float, promotion: int | None) -> RunRow | None:
     return session.scalars(
         select(RunRow)
         .where(*_open(study, promotion))
-        .where(or_(RunRow.owner.is_(None), RunRow.expires_at < now))
+        .where(or_(RunRow.owner.is_(None), RunRow.expires_at < now, RunRow.owner == owner))
         .order_by(RunRow.promotion, RunRow.slot)
         .limit(1)
         .with_for_update()
@@ -132,8 +138,10 @@ def _new_trial(session: Session, study: StudyRow, budget: Budget, now: float) ->
         origin=origin,
         seed=budget.seed,
         status=RunStatus.WAITING,
+        bracket=0,
         epochs=budget.trial_epochs,
         epochs_done=0,
+        busy_seconds=0.0,
         fence=0,
         failures=0,
     )
@@ -142,17 +150,25 @@ def _new_trial(session: Session, study: StudyRow, budget: Budget, now: float) ->
 
 
 def _spent(session: Session, study: StudyRow, budget: Budget, now: float) -> bool:
-    if budget.wall_time is not None and study.started_at is not None and now - study.started_at >= budget.wall_time:
-        return True
-    if budget.epochs is None:
+    """Whether one more whole trial does not fit: open trials reserve all their epochs, at the study's mean pace."""
+    if budget.epochs is study.wall_time is study.busy_limit is None:
         return False
-    trials = session.execute(
-        select(RunRow.status, RunRow.epochs, RunRow.epochs_done).where(
-            RunRow.study == study.name, RunRow.promotion == 0
-        )
-    )
-    reserved = sum(done if status in FINISHED else whole for status, whole, done in trials)
-    return reserved + budget.trial_epochs > budget.epochs
+    columns = (RunRow.status, RunRow.epochs, RunRow.epochs_done, RunRow.busy_seconds)
+    trials = session.execute(select(*columns).where(RunRow.study == study.name, RunRow.promotion == 0)).all()
+    reserved = sum(done if status in FINISHED else whole for status, whole, done, _ in trials)
+    if budget.epochs is not None and reserved + budget.trial_epochs > budget.epochs:
+        return True
+    trained, busy = sum(done for _, _, done, _ in trials), sum(seconds for *_, seconds in trials)
+    pace = busy / trained if trained else 0.0
+    trial = budget.trial_epochs * pace
+    if study.wall_time is not None and study.started_at is not None:
+        left = study.started_at + study.wall_time - now
+        if left <= 0 or trial > left:
+            return True
+    if study.busy_limit is None:
+        return False
+    held = sum(s if status in FINISHED else max(s, whole * pace) for status, whole, _, s in trials)
+    return held >= study.busy_limit or held + trial > study.busy_limit
 
 
 def trials_left(ledger: Ledger, study: str, budget: Budget) -> bool:
@@ -167,35 +183,15 @@ def _slots(session: Session, study: str) -> int:
 
 
 def renew(ledger: Ledger, lease: Lease, *, ttl: float) -> None:
-    """Raises LeaseLostError if another worker has taken over."""
-    with ledger.write() as session:
-        _write(session, lease, expires_at=database_time(session) + ttl)
-
-
-def record_epoch(ledger: Ledger, lease: Lease, epoch: dict[str, Any], *, ttl: float) -> None:
-    """Keeps an epoch of the raw curve and renews the lease; an epoch trained again after a resumption is the same.
-
-    Args:
-        ledger: our tables.
-        lease: the run's.
-        epoch: values of EpochRow's columns but `run` and `recorded_at`.
-        ttl: as in `claim`.
-
-    Raises:
-        LeaseLostError: another worker has taken over; nothing is written.
-    """
+    """Also a sign of life of the worker. Raises LeaseLostError if another one has taken over."""
     with ledger.write() as session:
         now = database_time(session)
-        _write(session, lease, expires_at=now + ttl, epochs_done=epoch["number"])
-        run = session.get_one(RunRow, lease.run)
-        best = epoch["best_validation_rmse"]
-        seen = {"study": run.study, "bracket": run.bracket if run.is_trial else None, "pruned": False}
-        seen["reported"] = DIVERGED_RMSE if epoch["validation_rmse"] is None else best
-        insert_if_absent(session, EpochRow, run=lease.run, recorded_at=now, **seen, **epoch)
+        _write(session, lease, expires_at=now + ttl)
+        session.execute(update(WorkerRow).where(WorkerRow.id == lease.owner).values(seen_at=now))
 
 
 def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
-    """Writes what is known of a run once its trial exists: trial_number, config. Raises LeaseLostError."""
+    """Writes what is known of a run once its trial exists: number, id, bracket, config. Raises LeaseLostError."""
     with ledger.write() as session:
         _write(session, lease, **values)
 
@@ -216,6 +212,7 @@ def finish(
     with ledger.write() as session:
         now = database_time(session)
         _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
+        end_attempt(session, session.get_one(RunRow, lease.run), now, Outcome.FINISHED, reason)
 
 
 def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None:
@@ -223,8 +220,26 @@ def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None
     values: dict[str, Any] = {"status": RunStatus.WAITING, "owner": None, "expires_at": None}
     if failure:
         values |= {"failures": RunRow.failures + 1, "reason": failure}
-    with ledger.write() as session:
-        session.execute(update(RunRow).where(*_held(lease)).values(**values))
+    with ledger.write() as session, suppress(LeaseLostError):
+        _write(session, lease, **values)
+        outcome = Outcome.FAILED if failure else Outcome.RELEASED
+        end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, failure)
+
+
+def end_attempt(session: Session, run: RunRow, now: float, outcome: Outcome, reason: str | None) -> None:
+    """Enters how the run's latest attempt ended."""
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.run == run.id, AttemptRow.fence == run.fence, AttemptRow.outcome.is_(None))
+        .values(ended_at=now, epochs_after=run.epochs_done, outcome=outcome, reason=reason)
+    )
+
+
+def reasons(ledger: Ledger, run: int) -> list[str]:
+    """Why the run's attempts so far have failed, oldest first."""
+    with ledger.read() as session:
+        query = select(AttemptRow.reason).where(AttemptRow.run == run, AttemptRow.reason.is_not(None))
+        return [str(reason) for reason in session.scalars(query.order_by(AttemptRow.fence))]
 
 
 def open_runs(ledger: Ledger, study: str, promotion: int | None = None) -> int:

@@ -1,6 +1,7 @@
 """Study rows: freezing a study file, extending its budget, settling its learning-rate prior."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import func, select, update
@@ -11,7 +12,18 @@ from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, StudyRow
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["Opening", "Prior", "find_study", "freeze", "prior_of", "settle_prior", "study_names"]
+__all__ = [
+    "Opening",
+    "Prior",
+    "extend_study",
+    "find_study",
+    "freeze",
+    "prior_of",
+    "resume_study",
+    "settle_prior",
+    "stop_study",
+    "study_names",
+]
 
 
 class Opening(StrEnum):
@@ -41,13 +53,76 @@ def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str) -> Opening:
                     dataset=spec.data.dataset,
                     data_sha256=data_sha256,
                     created_at=database_time(session),
+                    wall_time=spec.budget.wall_time,
+                    busy_limit=spec.busy_limit,
                 )
             )
             return Opening.CREATED
         before = StudySpec.from_json(row.spec)
         _require_same(session, row, before, spec, data_sha256)
-        row.spec = spec.to_json()
+        _require_running(row)
+        _enter(row, spec)
         return Opening.EXTENDED if spec.budget.trials > before.budget.trials else Opening.CONTINUED
+
+
+def _enter(row: StudyRow, spec: StudySpec) -> None:
+    row.spec, row.wall_time, row.busy_limit = spec.to_json(), spec.budget.wall_time, spec.busy_limit
+
+
+def _require_running(row: StudyRow) -> None:
+    if row.stopped_at is not None:
+        raise StudyError(
+            f"A stopped study must be resumed before it goes on, but {row.name!r} was stopped at "
+            f"{datetime.fromtimestamp(row.stopped_at, UTC):%Y-%m-%d %H:%M:%S} UTC; run `amnl-tune study resume "
+            f"{row.name}`"
+        )
+
+
+def stop_study(ledger: Ledger, name: str) -> bool:
+    """Workers checkpoint and leave at the end of their epoch, everywhere; False if it was stopped already."""
+    find_study(ledger, name)
+    with ledger.write() as session:
+        row = session.get_one(StudyRow, name, with_for_update=True)
+        stopped, row.stopped_at = row.stopped_at, row.stopped_at or database_time(session)
+        return stopped is None
+
+
+def resume_study(ledger: Ledger, name: str) -> bool:
+    """Workers may claim its runs again, and go on from their checkpoints; False if it was not stopped."""
+    find_study(ledger, name)
+    with ledger.write() as session:
+        row = session.get_one(StudyRow, name, with_for_update=True)
+        stopped, row.stopped_at = row.stopped_at, None
+        return stopped is not None
+
+
+def extend_study(ledger: Ledger, name: str, **limits: float | None) -> StudySpec:
+    """Raises the budget; workers at it see the new one with their next epoch.
+
+    Args:
+        ledger: our tables.
+        name: the study's.
+        limits: new totals of `[budget]`, by key; None: as it is.
+
+    Raises:
+        StudyError: a limit would fall, or is new: a study without it has promised to take as long as it takes.
+    """
+    find_study(ledger, name)
+    with ledger.write() as session:
+        row = session.get_one(StudyRow, name, with_for_update=True)
+        spec = StudySpec.from_json(row.spec)
+        given = {key: value for key, value in limits.items() if value is not None}
+        for key, value in given.items():
+            before = getattr(spec.budget, key)
+            if before is None or value < before:
+                raise StudyError(
+                    f"`budget.{key}` can only be raised, but got {value:g} for study {name!r} with "
+                    f"{'no such limit' if before is None else f'{before:g}'}; "
+                    + ("leave it out" if before is None else f"set it to {before:g} or more")
+                )
+        spec = spec.model_copy(update={"budget": spec.budget.model_copy(update=given)})
+        _enter(row, spec)
+        return spec
 
 
 def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: StudySpec, data_sha256: str) -> None:

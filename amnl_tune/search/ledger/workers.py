@@ -1,12 +1,17 @@
 """The workers' own rows: who is there, and which of this host's have died without a word."""
 
+import time
 from dataclasses import dataclass
 
+import optuna
+import torch
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from amnl_tune import __version__
+from amnl_tune.errors import StorageError
 from amnl_tune.search.host import host_name, is_alive, process_started
-from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
 
 __all__ = ["WorkerIdentity", "bury_dead", "live_workers_here", "seen", "sign_in", "sign_out"]
@@ -14,19 +19,27 @@ __all__ = ["WorkerIdentity", "bury_dead", "live_workers_here", "seen", "sign_in"
 
 @dataclass(frozen=True)
 class WorkerIdentity:
-    """A worker process; `id` is new for every process."""
+    """A worker process; `id` is new for every process. The rest as in WorkerRow."""
 
     id: str
     study: str
     pid: int
     device: str
     threads: int
+    accelerators: float
+    artifacts: str
 
 
 def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
-    """Enters a worker that has just started."""
+    """Enters a worker that has just started.
+
+    Raises:
+        StorageError: one more than SQLite can serve.
+    """
     with ledger.write() as session:
         now = database_time(session)
+        if session.get_bind().dialect.name == "sqlite":
+            _require_room(session)
         session.add(
             WorkerRow(
                 id=worker.id,
@@ -36,10 +49,25 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
                 process_started=process_started(),
                 device=worker.device,
                 threads=worker.threads,
+                accelerators=worker.accelerators,
+                artifacts=worker.artifacts,
+                clock_skew=time.time() - now,
                 version=__version__,
+                optuna_version=optuna.__version__,
+                torch_version=torch.__version__,
                 started_at=now,
                 seen_at=now,
             )
+        )
+
+
+def _require_room(session: Session) -> None:
+    rows = session.scalars(select(WorkerRow).where(WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)))
+    alive = sum(is_alive(row.pid, row.process_started) for row in rows)
+    if alive >= SQLITE_WORKERS:
+        raise StorageError(
+            f"SQLite serves at most {SQLITE_WORKERS} workers at once, but {alive} are at work; wait for one to end, or "
+            "set --storage to postgresql://USER:PASSWORD@HOST/DATABASE"
         )
 
 

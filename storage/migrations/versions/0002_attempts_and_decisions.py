@@ -1,5 +1,7 @@
 """attempts, pruning decisions beside the curve, budgets in time, stopping a study"""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -30,7 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run", "fence"),
     )
-    op.add_column("amnl_studies", sa.Column("stopped_at", sa.Double(), nullable=True))
+    _studies()
     for column in (
         sa.Column("optuna_version", sa.String(), nullable=True),
         sa.Column("torch_version", sa.String(), nullable=True),
@@ -41,6 +43,16 @@ def upgrade() -> None:
         op.add_column("amnl_workers", column)
     _runs()
     _epochs()
+
+
+def _studies() -> None:
+    for name in ("stopped_at", "wall_time", "busy_limit"):
+        op.add_column("amnl_studies", sa.Column(name, sa.Double(), nullable=True))
+    studies = sa.table("amnl_studies", sa.column("name"), sa.column("spec"), sa.column("wall_time"))
+    connection = op.get_bind()
+    for name, spec in connection.execute(sa.select(studies.c.name, studies.c.spec)).all():
+        wall_time = json.loads(spec)["budget"]["wall_time"]
+        connection.execute(sa.update(studies).where(studies.c.name == name).values(wall_time=wall_time))
 
 
 def _runs() -> None:
@@ -85,5 +97,6 @@ def downgrade() -> None:
         op.drop_column("amnl_runs", name)
     for name in ("optuna_version", "torch_version", "accelerators", "clock_skew", "artifacts"):
         op.drop_column("amnl_workers", name)
-    op.drop_column("amnl_studies", "stopped_at")
+    for name in ("stopped_at", "wall_time", "busy_limit"):
+        op.drop_column("amnl_studies", name)
     op.drop_table("amnl_attempts")

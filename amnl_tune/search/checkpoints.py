@@ -1,0 +1,77 @@
+"""A run's checkpoints in the artifact store: one a lease, so that a worker that lost its own spoils nobody's."""
+
+import copy
+import logging
+from typing import Any
+
+from amnl_tune.errors import CheckpointError
+from amnl_tune.search.store import ArtifactStore
+from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, serialized, snapshot
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.state import RunState
+
+__all__ = ["Checkpoints"]
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "checkpoint-"
+
+
+class Checkpoints:
+    """The latest state of a run, its best weights within, under a name that tells the lease.
+
+    Args:
+        store: of the artifacts. folder: the run's in it.
+        fence: of the lease under which this worker writes; 0: it only reads.
+    """
+
+    def __init__(self, store: ArtifactStore, folder: str, fence: int = 0) -> None:
+        self.store, self.folder = store, folder
+        self.own = f"{folder}/{PREFIX}{fence:06d}.pt"
+        self._held: dict[str, Any] | None = None
+        self._alone = False
+
+    def latest(self, config: RunConfig, data_sha256: str, device: str) -> Checkpoint | None:
+        """The newest whole checkpoint from which a run of `config` on these data can go on; None: start over."""
+        for name in reversed(self._names()):
+            content = self.store.read(name)
+            if content is None:
+                continue
+            try:
+                checkpoint = load_checkpoint(content, name, device)
+                if checkpoint.continues_as(config, data_sha256):
+                    return checkpoint
+                raise CheckpointError(f"A checkpoint must be the run's own, but {name} is left over from another study")
+            except CheckpointError as error:
+                logger.warning("%s; looking for an earlier one", error)
+        return None
+
+    def write(self, state: RunState) -> None:
+        """Keeps the state; what earlier leases left is removed then. Raises StorageError."""
+        self._write(snapshot(state))
+
+    def hold(self, state: RunState) -> None:
+        """Keeps the state in memory, on its device, until the next `write`."""
+        self._held = copy.deepcopy(snapshot(state))
+
+    def write_held(self) -> None:
+        """Writes what `hold` keeps, if it is newer than what was written. Raises StorageError."""
+        if self._held is not None:
+            self._write(self._held)
+
+    def discard(self) -> None:
+        """Removes them all. Raises StorageError."""
+        for name in self._names():
+            self.store.delete(name)
+
+    def _write(self, payload: dict[str, Any]) -> None:
+        self.store.write(self.own, serialized(payload))
+        self._held = None
+        if not self._alone:
+            for name in self._names():
+                if name < self.own:
+                    self.store.delete(name)
+            self._alone = True
+
+    def _names(self) -> list[str]:
+        return [f"{self.folder}/{name}" for name in self.store.names(self.folder) if name.startswith(PREFIX)]

@@ -1,0 +1,117 @@
+"""The artifact location: a folder, or whatever else fsspec reaches by URL."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from amnl_tune.errors import StorageError
+from amnl_tune.files import write_content
+from amnl_tune.settings import masked
+
+__all__ = ["ArtifactStore"]
+
+EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
+"""Our extra by the URL's protocol."""
+
+
+class ArtifactStore:
+    """Files under one URL: `file:///nfs/amnl`, a plain folder, `s3://bucket/amnl`, `gs://bucket/amnl`, ...
+
+    A file that is being written is seen as it was or as it will be: object stores put whole objects, in a folder the
+    file is renamed into place.
+
+    Raises:
+        StorageError: the protocol is unknown, or its package is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        protocol = url.split("://", 1)[0] if "://" in url else "file"
+        try:
+            self._files: Any
+            self._files, self.root = fsspec.core.url_to_fs(url)
+        except ImportError as error:
+            extra = EXTRAS.get(protocol)
+            remedy = f'pip install "amnl-tune[{extra}]"' if extra else f"install its package ({error})"
+            raise StorageError(
+                f"The artifact URL's protocol must be installed, but {protocol!r} is not; {remedy}"
+            ) from error
+        except ValueError as error:
+            raise StorageError(
+                f"The artifact URL must have a protocol that fsspec knows, but got {masked(url)!r} ({error}); use a "
+                "folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER"
+            ) from error
+        self.is_local = "file" in self._protocols()
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content; None if there is none. Raises StorageError."""
+        with self._answering():
+            try:
+                return bytes(self._files.cat_file(self._path(name)))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts a whole file into place. Raises StorageError."""
+        if self.is_local:
+            write_content(Path(self._path(name)), content)
+            return
+        with self._answering():
+            self._files.pipe_file(self._path(name), content)
+
+    def delete(self, name: str) -> None:
+        """Removes a file, and its folder if that is empty then; no file is fine. Raises StorageError."""
+        with self._answering():
+            try:
+                self._files.rm_file(self._path(name))
+            except FileNotFoundError:
+                return
+            if self.is_local and not any(Path(self._path(name)).parent.iterdir()):
+                Path(self._path(name)).parent.rmdir()
+
+    def names(self, folder: str = "") -> list[str]:
+        """Names of the files and folders in a folder, sorted; none if there is no such folder. Raises StorageError."""
+        with self._answering():
+            self._files.invalidate_cache()
+            try:
+                found = self._files.ls(self._path(folder) if folder else self.root, detail=False)
+            except FileNotFoundError:
+                return []
+            return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file. Raises StorageError."""
+        with self._answering():
+            return int(self._files.size(self._path(name)) or 0)
+
+    def require_writable(self) -> None:
+        """Writes and removes a small file. Raises StorageError."""
+        name = f".amnl-tune-{uuid.uuid4().hex}"
+        self.write(name, b"")
+        self.delete(name)
+        if self.is_local:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+
+    def _path(self, name: str) -> str:
+        return f"{str(self.root).rstrip('/')}/{name}"
+
+    def _protocols(self) -> tuple[str, ...]:
+        protocol = self._files.protocol
+        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as error:  # each protocol's package has errors of its own
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise StorageError(
+                f"The artifact location {masked(self.url)} must answer, but: {reason}; check the URL, its credentials "
+                "and the network, or set --artifacts"
+            ) from error
