@@ -128,9 +128,8 @@ def stack(tmp_path: Path, tiny_study: str, fleet_dir: Path) -> Iterator[Stack]:
     assert shutil.which(TOOL[0]), f"AMNL_TUNE_COMPOSE must name a command, but there is no {TOOL[0]}"
     study = tiny_study.replace("trials = 4", f"trials = {TRIALS}").replace("epochs = 3", f"epochs = {EPOCHS}")
     made = Stack(tmp_path, study.replace("epochs = 4", f"epochs = {EPOCHS}"), fleet_dir)
-    fleet_dir.chmod(0o755)  # another user reads it
-    for file in [*fleet_dir.iterdir(), *tmp_path.iterdir(), *tmp_path.parents[:3]]:
-        file.chmod(0o755)
+    for mounted in (fleet_dir, *fleet_dir.iterdir(), tmp_path / "studies"):
+        mounted.chmod(0o755)  # the containers' user is another one
     try:
         yield made
     finally:
