@@ -129,6 +129,14 @@ def test_the_database_is_on_a_network_without_a_way_out() -> None:
     assert {name for name, service in SERVICES.items() if "web" in service["networks"]} == {"dashboard", "caddy"}
 
 
+def test_an_image_of_ours_is_built_by_what_the_others_wait_for_and_never_pulled() -> None:
+    built = {name for name in OURS if "build" in SERVICES[name]}
+    assert built == {"migrate", "tune", "worker-gpu"}
+    for name in OURS:
+        assert (name in built) != (SERVICES[name].get("pull_policy") == "never"), name
+        assert name in built or "migrate" in SERVICES[name]["depends_on"], name
+
+
 def test_the_order_of_the_start() -> None:
     after = {"db": {"condition": "service_healthy"}}
     migrated = after | {"migrate": {"condition": "service_completed_successfully"}}
