@@ -1,5 +1,6 @@
 """The one door for the schema: creates and upgrades Optuna's tables and ours."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 import optuna
+import psycopg
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,6 +20,7 @@ from amnl_tune.search.ledger.engine import connect_options, parse_url, storage_f
 
 __all__ = [
     "VERSION_TABLE",
+    "await_server",
     "current_revision",
     "exclusive",
     "head_revision",
@@ -31,6 +34,22 @@ __all__ = [
 VERSION_TABLE = "amnl_schema_version"
 ADVISORY_LOCK = 0x616D6E6C
 """'amnl': one PostgreSQL session at a time upgrades."""
+
+PING_SECONDS = 0.5
+
+
+def await_server(storage: str, seconds: float) -> None:
+    """Returns when a PostgreSQL server takes connections, or after so many seconds: whoever connects next says why not.
+
+    A server that answers is enough, whatever it thinks of the password: a wrong one is told at once.
+    """
+    url = parse_url(storage)
+    if url.get_backend_name() == "sqlite":
+        return
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False).encode()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and psycopg.pq.PGconn.ping(address) != psycopg.pq.Ping.OK:
+        time.sleep(PING_SECONDS)
 
 
 def upgrade(storage: str, *, revision: str = "head") -> None:
