@@ -8,8 +8,8 @@ from typing import Any
 
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.leaving import LeavingError
+from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.models import RunRow
-from amnl_tune.search.ledger.reporting import Competition
 from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease
 from amnl_tune.search.reporter import Ending, Report, Reporter
 from amnl_tune.search.workplace import Workplace

@@ -1,18 +1,18 @@
 """When a trial is pruned: Optuna's rules, stated as what to ask of the other trials at one epoch.
 
 An epoch's decision depends on this epoch and on the other trials' reports at it, nothing else: it can be taken late, by
-another worker or after an outage, in one query (`ledger/reporting.py`). Tests hold it against Optuna's own pruners.
+another worker or after an outage, in one query (`ledger/competition.py`). Tests hold it against Optuna's own pruners.
 """
 
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amnl_tune.search.ledger.reporting import Competition
+from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.optuna_parts import PRUNERS
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["competition"]
+__all__ = ["competes_when_complete", "competition"]
 
 
 def competition(spec: StudySpec, bracket: int, curve: Sequence[float], reported: float) -> Competition:
@@ -46,6 +46,11 @@ def competition(spec: StudySpec, bracket: int, curve: Sequence[float], reported:
             return Competition.settled(_impatient(curve, options["patience"], options["min_delta"]))
         case _:
             return Competition()
+
+
+def competes_when_complete(spec: StudySpec) -> bool:
+    """Whether trials are compared with complete ones, not with all that have come as far."""
+    return spec.pruner.name in {"MedianPruner", "PercentilePruner"}
 
 
 def _options(spec: StudySpec) -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from amnl_tune.errors import StorageAwayError
+from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.reporting import Competition, ReportLine, Verdict
+from amnl_tune.search.ledger.reporting import ReportLine, Verdict
 from amnl_tune.search.ledger.runs import Lease, renew
 
 __all__ = ["Ending", "Report", "Reporter"]

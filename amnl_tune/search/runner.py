@@ -11,7 +11,7 @@ from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.search.ledger.runs import Lease, finish, reasons, settle
-from amnl_tune.search.pruning import competition
+from amnl_tune.search.pruning import competes_when_complete, competition
 from amnl_tune.search.trials import attach_trial, bracket_of, frozen
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
@@ -98,7 +98,10 @@ def _finish_as_told(place: Workplace, lease: Lease, trial: Trial) -> None:
         name.removeprefix("validation_"): value for name, value in noted.items() if name.startswith("validation_")
     }
     status = statuses.get(told.state, RunStatus.FAIL)
-    place.persist(lambda: finish(place.ledger, lease, status, value=told.value, reason=reason, result=result))
+    competes = status is RunStatus.COMPLETE and competes_when_complete(place.spec)
+    place.persist(
+        lambda: finish(place.ledger, lease, status, value=told.value, reason=reason, result=result, competes=competes)
+    )
 
 
 def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:

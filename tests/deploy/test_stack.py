@@ -202,9 +202,11 @@ def killed_mid_trial(stack: Stack, workers: dict[str, str]) -> tuple[str, str]:
 def looked_at_through_caddy(stack: Stack) -> None:
     until(lambda: stack.http("GET", "/healthz")[0] == 200, "the dashboard answers")
     assert stack.http("GET", "/api/studies")[0] == 401
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://127.0.0.1:{stack.port}"}
     wrong = urllib.parse.urlencode(LOGIN | {"password": "guess"})
-    assert stack.http("POST", "/login", wrong, **form)[:2] == (403, "")
+    status, cookie, text = stack.http("POST", "/login", wrong, **form)
+    assert (status, cookie) == (403, "")
+    assert "Wrong user or password" in text
     status, cookie, _ = stack.http("POST", "/login", urllib.parse.urlencode(LOGIN), **form)
     assert status == 303
     status, _, text = stack.http("GET", "/api/studies", Cookie=cookie)

@@ -394,7 +394,7 @@ def _worker(name: str, session: Any, seen_ago: float = 1.0) -> WorkerRow:
 
 
 def _epoch(run: int, number: int, now: float) -> EpochRow:
-    return EpochRow(run=run, number=number, study="tiny", bracket=0, reported=20.0, pruned=False, learning_rate=1e-3,
+    return EpochRow(run=run, number=number, study="tiny", bracket=0, bin=1106, reported=20.0, pruned=False, learning_rate=1e-3,
                     validation_rmse=20.0, samples=120, seconds=1.0, recorded_at=now)  # fmt: skip
 
 

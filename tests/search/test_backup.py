@@ -167,7 +167,9 @@ def test_numbers_go_on_after_the_restored_ones(spec: StudySpec, new_storage: New
 
 
 @pytest.mark.slow
-def test_an_older_schema_is_kept_as_it_is_until_upgraded(new_storage: NewStorage, tmp_path: Path) -> None:
+def test_an_older_schema_is_kept_as_it_is_until_upgraded(
+    new_storage: NewStorage, spec: StudySpec, tmp_path: Path
+) -> None:
     """The backup that one makes before an upgrade."""
     for kind in ("sqlite", "postgresql"):
         old, again = new_storage(kind), new_storage("postgresql")
@@ -177,8 +179,9 @@ def test_an_older_schema_is_kept_as_it_is_until_upgraded(new_storage: NewStorage
             session.execute(
                 text(
                     "insert into amnl_studies (name, spec, fingerprint, dataset, data_sha256, created_at) "
-                    "values ('s', '{}', 'f', 'SIM1', 'ab', 1.5)"
-                )
+                    "values ('s', :spec, 'f', 'SIM1', 'ab', 1.5)"
+                ),
+                {"spec": spec.to_json()},
             )
         ledger.close()
         assert back_up(old, tmp_path / f"{kind}.db").revision == "0001"

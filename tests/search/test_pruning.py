@@ -2,19 +2,23 @@
 
 import math
 import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import select
 
+from amnl_tune.search.ledger.competition import bin_of
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import Origin, RunStatus
+from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TallyRow
 from amnl_tune.search.ledger.reporting import ReportLine, Verdict
-from amnl_tune.search.ledger.runs import Budget, LeaseLostError, claim, finish, release, settle
+from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, finish, release, settle
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.optuna_parts import build_pruner
-from amnl_tune.search.pruning import competition
+from amnl_tune.search.pruning import competes_when_complete, competition
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.trials import bracket_of
@@ -57,6 +61,21 @@ def row(number: int, curve: list[float], study: str, bracket: int) -> dict[str, 
     }  # fmt: skip
 
 
+def assert_tallied(ledger: Ledger, spec: StudySpec) -> None:
+    """Wherever trials compete, each that does is counted once."""
+    with ledger.read() as session:
+        tallies = {(row.bracket, row.number, row.bin): row.trials for row in session.scalars(select(TallyRow))}
+        epochs = session.execute(select(EpochRow, RunRow.status).join(RunRow, RunRow.id == EpochRow.run)).all()
+    competing = Counter(
+        (epoch.bracket, epoch.number, epoch.bin)
+        for epoch, status in epochs
+        if status is RunStatus.COMPLETE or not competes_when_complete(spec)
+    )
+    rungs = {key[:2] for key in tallies}
+    assert tallies == {key: trials for key, trials in competing.items() if key[:2] in rungs}
+    assert bool(tallies) == (spec.pruner.name not in {"ThresholdPruner", "NopPruner"})
+
+
 def budget(trials: int) -> Budget:
     return Budget(trials, EPOCHS, None, (Origin.PUBLISHED_DEFAULTS,), seed=1)
 
@@ -90,9 +109,36 @@ def test_decisions_are_optunas(pruner: dict[str, Any], ledger: Ledger, tiny_stud
                 break
         else:
             study.tell(trial, best)
-            finish(ledger, lease, RunStatus.COMPLETE, value=best)
+            finish(ledger, lease, RunStatus.COMPLETE, value=best, competes=competes_when_complete(spec))
     line.close()
+    assert_tallied(ledger, spec)
     assert pruned or pruner["name"] == "NopPruner"
+
+
+def test_reports_at_once_are_all_counted(ledger: Ledger, tiny_study: str) -> None:
+    spec = study_with(tiny_study, {"name": "SuccessiveHalvingPruner", "min_resource": 1, "reduction_factor": 2})
+    freeze(ledger, spec, "ab" * 32)
+    question = competition(spec, 0, [20.0], 20.0)
+    claims = [claim(ledger, spec.name, f"w{worker}", budget(8), ttl=60) for worker in range(8)]
+
+    def report(lease: Lease) -> bool:
+        line = ReportLine(ledger)
+        try:
+            return line.report(
+                lease, row(1, [20.0], spec.name, 0), ttl=60, busy_seconds=1.0, competition=question
+            ).pruned
+        finally:
+            line.close()
+
+    with ThreadPoolExecutor(3) as threads:  # connections of one ledger
+        assert list(threads.map(report, [claimed[0] for claimed in claims if claimed])) == [False] * 8, "all are equal"
+    assert_tallied(ledger, spec)
+
+
+def test_bins_are_in_the_values_order() -> None:
+    values = [0.0, 1e-300, 0.5, 1.0, 12.0, 12.01, 13.0, 1e3, 1e12, 1e300]
+    assert [bin_of(value) for value in values] == sorted(bin_of(value) for value in values)
+    assert -(2**31) <= bin_of(0.0) < bin_of(1e300) < 2**31, "a column of 32 bits"
 
 
 def test_patience_looks_at_the_raw_curve(tiny_study: str) -> None:

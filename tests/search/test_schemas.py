@@ -1,6 +1,7 @@
 """Databases of every released schema: upgraded, read, and their studies carried on. `schemas/make.py` makes them."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,13 @@ from amnl_tune.results.report import write_report
 from amnl_tune.results.summary import summarize
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.competition import bin_of
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import Base, EpochRow, RunRow, RunStatus
-from amnl_tune.search.ledger.runs import DIVERGED_RMSE
+from amnl_tune.search.ledger.models import Base, EpochRow, RunRow, RunStatus, StudyRow, TallyRow
+from amnl_tune.search.ledger.runs import DIVERGED_RMSE, FINISHED
 from amnl_tune.search.ledger.schema import VERSION_TABLE, migrations, require_schema, upgrade
+from amnl_tune.search.pruning import competes_when_complete
+from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.search.worker import open_workplace, work
 
@@ -118,11 +122,19 @@ def test_new_columns_of_old_epochs_say_what_the_new_version_would_have(upgraded:
     for run, epoch in epochs:
         assert epoch.study == run.study
         assert epoch.bracket == (0 if run.is_trial else None)
+        assert epoch.bin == bin_of(epoch.reported)
         diverged = epoch.validation_rmse is None
         assert epoch.reported == (DIVERGED_RMSE if diverged else epoch.best_validation_rmse)
         assert epoch.pruned == (run.status is RunStatus.PRUNED and epoch.number == run.epochs_done)
     for run in {run.id: run for run, _ in epochs}.values():
         assert run.busy_seconds == pytest.approx(sum(epoch.seconds for r, epoch in epochs if r.id == run.id))
+    with upgraded.read() as session:
+        (study,) = session.scalars(sa.select(StudyRow).where(StudyRow.name == "tiny"))
+        tallies = {(row.number, row.bin): row.trials for row in session.scalars(sa.select(TallyRow))}
+    finished = {run.id: run.busy_seconds for run, _ in epochs if run.is_trial and run.status in FINISHED}
+    assert study.busy_seconds == pytest.approx(sum(finished.values()))
+    assert not competes_when_complete(StudySpec.from_json(study.spec))
+    assert tallies == Counter((epoch.number, epoch.bin) for run, epoch in epochs if run.is_trial)
 
 
 def test_what_an_old_study_found_can_still_be_read(upgraded: Ledger, tmp_path: Path) -> None:

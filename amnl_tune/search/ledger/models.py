@@ -70,6 +70,7 @@ class StudyRow(Base):
     `prior_low`, `prior_high` bound the learning rate after the LR range test; null: the file's own bounds.
     `stopped_at`: since when nobody works on it, by `study stop`. `wall_time` (seconds from `started_at`) and
     `busy_limit` (seconds of accelerators, summed over the trials) end the search within an epoch; null: no limit.
+    `busy_seconds` is what finished trials have taken of it.
     """
 
     __tablename__ = "amnl_studies"
@@ -89,6 +90,7 @@ class StudyRow(Base):
     stopped_at: Mapped[float | None]
     wall_time: Mapped[float | None]
     busy_limit: Mapped[float | None]
+    busy_seconds: Mapped[float] = mapped_column(default=0.0)
 
 
 class RunRow(Base):
@@ -156,16 +158,18 @@ class EpochRow(Base):
     """The raw learning curve, and what Optuna and the pruner saw of it.
 
     `reported` is what Optuna got: the running best, so that a pruned trial's value is its best. Trials of one `study`
-    and `bracket` compete at equal `number`; promoted runs have no bracket. `pruned` is the decision, made once.
+    and `bracket` compete at equal `number`; promoted runs have no bracket. `bin` is that of `reported`
+    (`ledger/competition.py`). `pruned` is the decision, made once.
     """
 
     __tablename__ = "amnl_epochs"
-    __table_args__ = (Index("ix_amnl_epochs_competition", "study", "bracket", "number", "reported"),)
+    __table_args__ = (Index("ix_amnl_epochs_competition", "study", "bracket", "number", "bin", "reported"),)
 
     run: Mapped[int] = mapped_column(ForeignKey("amnl_runs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     study: Mapped[str]
     bracket: Mapped[int | None]
+    bin: Mapped[int]
     reported: Mapped[float]
     pruned: Mapped[bool]
     train_rul_loss: Mapped[float | None]
@@ -176,6 +180,18 @@ class EpochRow(Base):
     samples: Mapped[int]
     seconds: Mapped[float]
     recorded_at: Mapped[float]
+
+
+class TallyRow(Base):
+    """How many trials of a study and bracket compete at an epoch with a report in this bin."""
+
+    __tablename__ = "amnl_tallies"
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    bracket: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    bin: Mapped[int] = mapped_column(primary_key=True)
+    trials: Mapped[int]
 
 
 class WorkerRow(Base):

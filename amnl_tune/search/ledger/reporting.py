@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
+from amnl_tune.search.ledger.competition import TALLIED, Competition, bin_of
 from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.runs import Lease, LeaseLostError
 
-__all__ = ["Competition", "ReportLine", "Verdict"]
+__all__ = ["ReportLine", "Verdict"]
 
 NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch from clock_timestamp())"}
 
@@ -29,12 +30,13 @@ returning id, trial_id"""
 DECIDED = """
 select coalesce((select pruned from amnl_epochs where run = :run and number = :number), ({verdict})) as pruned"""
 
-COLUMNS = ("run", "number", "study", "bracket", "reported", "train_rul_loss", "train_health_loss", "learning_rate",
-           "validation_rmse", "best_validation_rmse", "samples", "seconds")  # fmt: skip
+COLUMNS = ("run", "number", "study", "bracket", "bin", "reported", "train_rul_loss", "train_health_loss",
+           "learning_rate", "validation_rmse", "best_validation_rmse", "samples", "seconds")  # fmt: skip
 KEPT = f"""
 insert into amnl_epochs ({", ".join(COLUMNS)}, recorded_at, pruned)
 select {", ".join(f"cast(:{name} as {{{name}}})" for name in COLUMNS)}, {{now}}, {{pruned}} {{source}}
-on conflict (run, number) do nothing"""
+on conflict (run, number) do nothing
+returning study, bracket, number, bin"""
 
 SHOWN = """
 insert into trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)
@@ -45,63 +47,14 @@ STANDING = """
 stopped_at is not null as stopped,
 coalesce({now} - started_at >= wall_time, false) as late,
 case when busy_limit is null then false else
-  (select coalesce(sum(busy_seconds), 0) from amnl_runs where study = :study and promotion = 0 and id <> :run)
-    + :busy_seconds >= busy_limit
+  busy_seconds + :busy_seconds + (
+    select coalesce(sum(r.busy_seconds), 0) from amnl_runs r
+    where r.study = :study and r.promotion = 0 and r.id <> :run and r.status in ('waiting', 'running')) >= busy_limit
 end as spent
 from amnl_studies where name = :study"""
 
-HALVING = """
-select count(*) + 1 <= :bootstrap_count
-  or count(case when reported < :reported then 1 end)
-     > case when (count(*) + 1) / :reduction_factor > 0 then (count(*) + 1) / :reduction_factor - 1 else 0 end
-from amnl_epochs where study = :study and bracket = :bracket and number = :number and run <> :run"""
-
-PERCENTILE = """
-select coalesce(max(finished) >= :n_startup_trials and max(n) >= :n_min_trials and :reported > min(reported)
-  + (max(reported) - min(reported)) * (max(n - 1) * :quantile - min(place)), false)
-from (
-  select reported, row_number() over (order by reported) - 1 as place, count(*) over () as n,
-    (select count(*) from amnl_runs where study = :study and promotion = 0 and status = 'complete') as finished
-  from amnl_epochs e where study = :study and bracket = :bracket and number = :number
-    and exists (select 1 from amnl_runs r where r.id = e.run and r.status = 'complete')
-) ranked where place > (n - 1) * :quantile - 1 and place < (n - 1) * :quantile + 1"""
-
-TYPES = {"run": "integer", "number": "integer", "study": "varchar", "bracket": "integer", "samples": "integer"}
-
-
-@dataclass(frozen=True)
-class Competition:
-    """What the database is asked for a pruning decision.
-
-    Attributes:
-        query: a scalar subquery, true if the trial is to be pruned; one of this module's.
-        parameters: of the query, beside those that every report has.
-    """
-
-    query: str = "select false"
-    parameters: Mapping[str, Any] | None = None
-
-    @classmethod
-    def halving(cls, *, reduction_factor: int, bootstrap_count: int) -> "Competition":
-        """Asynchronous successive halving (Li et al. 2020) at a rung: among the best 1/reduction_factor so far."""
-        return cls(HALVING, {"reduction_factor": reduction_factor, "bootstrap_count": bootstrap_count})
-
-    @classmethod
-    def percentile(cls, *, percentile: float, n_startup_trials: int, n_min_trials: int) -> "Competition":
-        """Not worse than the percentile (linear interpolation) of the complete trials at the same epoch."""
-        return cls(
-            PERCENTILE,
-            {
-                "quantile": percentile / 100.0,
-                "n_startup_trials": max(1, n_startup_trials),
-                "n_min_trials": n_min_trials,
-            },
-        )
-
-    @classmethod
-    def settled(cls, pruned: bool) -> "Competition":
-        """A decision that needs no other trial."""
-        return cls(f"select {str(pruned).lower()}")
+TYPES = {"run": "integer", "number": "integer", "study": "varchar", "bracket": "integer", "bin": "integer",
+         "samples": "integer"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,7 +93,7 @@ class ReportLine:
 
         Args:
             lease: the run's.
-            epoch: values of EpochRow's columns but `run`, `pruned` and `recorded_at`.
+            epoch: values of EpochRow's columns but `run`, `bin`, `pruned` and `recorded_at`.
             ttl: seconds that the lease lasts from now.
             busy_seconds: accelerator time of the run up to here, all attempts.
             competition: None: the epoch decides nothing.
@@ -154,6 +107,7 @@ class ReportLine:
             **epoch,
             **(competition.parameters or {}),
             "run": lease.run,
+            "bin": bin_of(epoch["reported"]),
             "owner": lease.owner,
             "fence": lease.fence,
             "ttl": ttl,
@@ -163,7 +117,7 @@ class ReportLine:
             try:
                 connection = self._open()
                 write = _in_one_statement if self.dialect == "postgresql" else _in_one_transaction
-                verdict = write(connection, competition.query, values)
+                verdict = write(connection, competition, values)
             except BaseException:
                 self.close(broken=True)
                 raise
@@ -188,34 +142,37 @@ class ReportLine:
         return self._connection
 
 
-def _in_one_statement(connection: Connection, query: str, values: Mapping[str, Any]) -> Verdict | None:
+def _in_one_statement(connection: Connection, competition: Competition, values: Mapping[str, Any]) -> Verdict | None:
     """PostgreSQL: data-modifying common table expressions; they see the state before all of them."""
-    row = connection.execute(_statement(query), values).one()
+    row = connection.execute(_statement(competition.query, competition.tallied), values).one()
     return Verdict(row.pruned, row.stopped, row.late, row.spent) if row.held else None
 
 
 @cache
-def _statement(query: str) -> TextClause:
+def _statement(query: str, tallied: bool) -> TextClause:
     now = NOW["postgresql"]
     types = {name: TYPES.get(name, "double precision") for name in COLUMNS}
+    tally = f"tallied as ({TALLIED.format(source='kept')}), " if tallied else ""
     return text(
         f"with held as ({HELD.format(now=now)}), decided as ({DECIDED.format(verdict=query)}), "
-        f"kept as ({KEPT.format(now=now, pruned='(select pruned from decided)', source='from held', **types)}), "
+        f"kept as ({KEPT.format(now=now, pruned='(select pruned from decided)', source='from held', **types)}), {tally}"
         f"shown as ({SHOWN.format(trial_id='trial_id', source='from held where trial_id is not null')}) "
         "select (select count(*) from held) as held, (select pruned from decided) as pruned, "
         f"{STANDING.format(now=now)}"
     )
 
 
-def _in_one_transaction(connection: Connection, query: str, values: Mapping[str, Any]) -> Verdict | None:
+def _in_one_transaction(connection: Connection, competition: Competition, values: Mapping[str, Any]) -> Verdict | None:
     """SQLite, which has no such expressions, and no network either: the same steps one by one."""
-    held, decided, kept, shown, standing = _statements(query)
+    held, decided, kept, tally, shown, standing = _statements(competition.query)
     with connection.begin():
         run = connection.execute(held, values).one_or_none()
         if run is None:
             return None
         pruned = bool(connection.execute(decided, values).scalar_one())
-        connection.execute(kept, {**values, "pruned": pruned})
+        new = connection.execute(kept, {**values, "pruned": pruned}).one_or_none()
+        if new and competition.tallied:
+            connection.execute(tally, values)
         if run.trial_id is not None:
             connection.execute(shown, {**values, "trial_id": run.trial_id})
         row = connection.execute(standing, values).one()
@@ -233,6 +190,7 @@ def _statements(query: str) -> tuple[TextClause, ...]:
             HELD.format(now=now),
             DECIDED.format(verdict=query),
             KEPT.format(now=now, pruned=":pruned", source=always, **types),
+            TALLIED.format(source="amnl_epochs where run = :run and number = :number"),
             SHOWN.format(trial_id=":trial_id", source=always),
             f"select {STANDING.format(now=now)}",
         )

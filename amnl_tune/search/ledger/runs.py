@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
+from amnl_tune.search.ledger.competition import TALLIED_WHEN_COMPLETE
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, Origin, Outcome, RunRow, RunStatus, StudyRow, WorkerRow
 
@@ -204,15 +205,28 @@ def finish(
     value: float | None = None,
     reason: str | None = None,
     result: dict[str, Any] | None = None,
+    competes: bool = False,
 ) -> None:
-    """Ends a run, once. Raises LeaseLostError if another worker has taken over."""
+    """Ends a run, once; `competes`: later trials are compared with it. Raises LeaseLostError if it was taken over."""
     values: dict[str, Any] = {"status": status, "value": value, "owner": None, "expires_at": None}
     if reason:
         values["reason"] = reason
     with ledger.write() as session:
+        study = _study_of(session, lease)
         now = database_time(session)
         _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
-        end_attempt(session, session.get_one(RunRow, lease.run), now, Outcome.FINISHED, reason)
+        run = session.get_one(RunRow, lease.run)
+        end_attempt(session, run, now, Outcome.FINISHED, reason)
+        if run.is_trial:
+            study.busy_seconds += run.busy_seconds
+        if competes:
+            session.execute(text(TALLIED_WHEN_COMPLETE), {"run": run.id})
+
+
+def _study_of(session: Session, lease: Lease) -> StudyRow:
+    """Locked before the run, as `claim` does."""
+    query = select(StudyRow).join(RunRow, RunRow.study == StudyRow.name).where(RunRow.id == lease.run)
+    return session.scalars(query.with_for_update(of=StudyRow)).one()
 
 
 def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None:
