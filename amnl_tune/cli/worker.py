@@ -17,7 +17,7 @@ from amnl_tune.cli.options import (
     Threads,
     settings,
 )
-from amnl_tune.launch.local import WORKER_PARENT
+from amnl_tune.launch.parent import WORKER_PARENT
 
 if TYPE_CHECKING:
     from amnl_tune.search.leaving import Leaving

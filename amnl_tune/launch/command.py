@@ -8,7 +8,6 @@ from amnl_tune.errors import ConfigurationError, StorageError
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, parse_url
 
 __all__ = [
-    "WORKER_PARENT",
     "Launcher",
     "WorkerCommand",
     "require_enough_storage",
@@ -16,8 +15,6 @@ __all__ = [
     "thread_environment",
 ]
 
-WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
-"""Process number of the launcher: a worker that finds itself orphaned leaves."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

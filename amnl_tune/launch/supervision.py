@@ -8,7 +8,8 @@ import threading
 import time
 
 from amnl_tune.errors import StudyError
-from amnl_tune.launch.command import WORKER_PARENT, WorkerCommand
+from amnl_tune.launch.command import WorkerCommand
+from amnl_tune.launch.parent import WORKER_PARENT
 
 __all__ = ["GRACE_SECONDS", "MAX_RESTARTS", "USER_ERROR", "SupervisedWorker"]
 

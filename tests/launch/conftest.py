@@ -116,7 +116,7 @@ def undisturbed(
     home = tmp_path_factory.mktemp("undisturbed")
     study = Prepared(f"sqlite:///{home / 'amnl_tune.db'}", home, fleet_dir, longer)
     source, artifacts = FleetSource((fleet_dir,)), Artifacts(home)
-    place = open_workplace(study.storage, "tiny", source, artifacts, leaving=lambda: False, tensorboard=False)
+    place = open_workplace(study.storage, "tiny", source, artifacts, tensorboard=False)
     work(place, threads=1)
     study.assert_done()
     curves = study.curves()
