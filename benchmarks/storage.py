@@ -181,7 +181,12 @@ def main() -> None:
     folder.chmod(0o755)  # the server runs as another user
     database = Database(folder)
     try:
-        with psycopg.connect(database.url.render_as_string(hide_password=False)) as connection:
+        address = database.url.render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("alter system set max_connections = 400")  # Optuna's pools take several each
+        database.crash()
+        database.start()
+        with psycopg.connect(address) as connection:
             settings = [connection.execute(f"show {name}").fetchone() for name in ("server_version", "fsync")]
         print(
             f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {settings[0][0]} with fsync "

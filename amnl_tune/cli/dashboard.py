@@ -31,7 +31,7 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8080,
     prefix: Annotated[str, typer.Option(help="Path that all pages begin with, like /amnl, behind a proxy.")] = "",
     credentials: Annotated[
-        Path | None, typer.Option(help=f"File of USER:HASH lines.  [env: {CREDENTIALS}, the lines themselves]")
+        Path | None, typer.Option(help=rf"File of USER:HASH lines.  \[env: {CREDENTIALS}, the lines themselves]")
     ] = None,
     hash_password: Annotated[
         bool, typer.Option("--hash-password", help="Ask for user and password, print their line, and end.")

@@ -34,11 +34,11 @@ Wait = Annotated[
 ]
 ArtifactsUrl = Annotated[
     str | None,
-    typer.Option(help="Checkpoints, where all hosts reach them: s3://..., a folder.  [env: AMNL_TUNE_ARTIFACTS]"),
+    typer.Option(help=r"Checkpoints, where all hosts reach them: s3://..., a folder.  \[env: AMNL_TUNE_ARTIFACTS]"),
 ]
 RayAddress = Annotated[
     str | None,
-    typer.Option(help="A running cluster; else one starts on this machine.  [env: RAY_ADDRESS]", rich_help_panel=RAY),
+    typer.Option(help=r"A running cluster; else one starts on this machine.  \[env: RAY_ADDRESS]", rich_help_panel=RAY),
 ]
 Partition = Annotated[str | None, typer.Option(help="Partition; else Slurm's default.", rich_help_panel=SLURM)]
 Time = Annotated[

@@ -28,18 +28,18 @@ __all__ = [
 
 Storage = Annotated[
     str | None,
-    typer.Option(help="URL of the shared storage: sqlite:///FILE or postgresql://...  [env: AMNL_TUNE_STORAGE]"),
+    typer.Option(help=r"URL of the shared storage: sqlite:///FILE or postgresql://...  \[env: AMNL_TUNE_STORAGE]"),
 ]
 Home = Annotated[
     Path | None,
-    typer.Option(help="Folder of database, artifacts, logs, data.  [env: AMNL_TUNE_HOME; else storage/local]"),
+    typer.Option(help=r"Folder of database, artifacts, logs, data.  \[env: AMNL_TUNE_HOME; else storage/local]"),
 ]
-DataDir = Annotated[Path | None, typer.Option(help="Folder to look for data in first.  [env: AMNL_TUNE_DATA]")]
+DataDir = Annotated[Path | None, typer.Option(help=r"Folder to look for data in first.  \[env: AMNL_TUNE_DATA]")]
 ArtifactUrl = Annotated[
     str | None,
     typer.Option(
         "--artifacts",
-        help="Folder or URL (s3://, gs://) of checkpoints, weights.  [env: AMNL_TUNE_ARTIFACTS; else HOME/artifacts]",
+        help=r"Folder or URL (s3://, gs://) of checkpoints, weights.  \[env: AMNL_TUNE_ARTIFACTS; else HOME/artifacts]",
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; else the study file's.")]

@@ -11,6 +11,7 @@ from rich.console import Console
 from amnl_tune.cli.data import download_progress
 from amnl_tune.cli.display import watching
 from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
+from amnl_tune.launch.command import require_enough_storage
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.rul import archive
 from amnl_tune.rul.cmapss import CHECKSUMS
@@ -49,6 +50,9 @@ class Session:
     threads: int | None
     device: str
     tensorboard: bool
+
+    def __post_init__(self) -> None:
+        require_enough_storage(self.places.storage, self.workers)
 
     @property
     def source(self) -> FleetSource:

@@ -17,7 +17,8 @@ from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.leaving import Leaving, LeavingError
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, parse_url
+from amnl_tune.search.ledger.file_systems import require_local
 from amnl_tune.search.ledger.models import RunRow, TestScoreRow
 from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs, release
 from amnl_tune.search.ledger.schema import require_schema
@@ -65,6 +66,7 @@ def open_workplace(
         DataError: the data are not the study's.
     """
     require_schema(storage)
+    require_local(parse_url(storage))
     ledger = Ledger(storage)
     row = find_study(ledger, study)
     if row.prepared_at is None:

@@ -17,12 +17,13 @@ from amnl_tune.errors import StudyError
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.attendance import attendance
 from amnl_tune.search.checks import disk, workers
-from amnl_tune.search.checks.database import NETWORK_FILE_SYSTEMS, file_system
+from amnl_tune.search.checks.database import file_system
 from amnl_tune.search.checks.finding import Case, Severity
 from amnl_tune.search.checks.leases import abandoned_runs
 from amnl_tune.search.doctor import Treated, examine
 from amnl_tune.search.host import physical_cores
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger, database_time
+from amnl_tune.search.ledger.file_systems import NETWORK_FILE_SYSTEMS
 from amnl_tune.search.ledger.models import AttemptRow, Origin, Outcome, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.runs import Budget, Lease, claim, finish, renew, settle
 from amnl_tune.search.ledger.schema import upgrade

@@ -41,7 +41,7 @@ ADDRESSES = (
     (re.compile(r"(?<=`)(?=/csv/\$\{)"), 1),
     (re.compile(r"(?<=`)(?=/artifacts/\$\{)"), 1),
 )
-"""Where the stock script begins an address, and in how many places at least; looked up in 0.20 and 0.21."""
+"""Where the stock script begins an address, and in how many places at least; looked up in 0.21.0."""
 
 STYLE = """
 <style>

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psutil
 from sqlalchemy import func, select
 
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS
+from amnl_tune.search.ledger.file_systems import is_shared, mount_of, mounts
 from amnl_tune.search.ledger.inspection import connections as server_connections
 from amnl_tune.search.ledger.models import RunRow
 
@@ -29,12 +29,6 @@ NEARLY_FULL = 0.8
 
 MANY_TRIALS = 10_000
 """Trials of a study beyond which Optuna gets slow (optuna: Traps)."""
-
-NETWORK_FILE_SYSTEMS = {
-    "nfs", "nfs4", "cifs", "smbfs", "smb3", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.glusterfs", "ceph",
-    "fuse.ceph", "fuse.sshfs", "9p", "afs",
-}  # fmt: skip
-"""Their locks do not keep two hosts from writing at once (sqlite.org/faq.html, question 5)."""
 
 
 def sqlite_workers(case: Case) -> Iterator[Finding]:
@@ -82,24 +76,13 @@ def connections(case: Case) -> Iterator[Finding]:
 def local_file(case: Case) -> Iterator[Finding]:
     """SQLite on a file system of this host."""
     if case.ledger.url.get_backend_name() == "sqlite":
-        mounts = ((part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True))
-        yield file_system(Path(str(case.ledger.url.database)), mounts)
+        yield file_system(Path(str(case.ledger.url.database)), mounts())
 
 
-def file_system(file: Path, mounts: Iterable[tuple[str, str]]) -> Finding:
-    """Whether a database file may be where it is.
-
-    Args:
-        file: SQLite's.
-        mounts: mount point and file system type of each, in the order in which they were mounted.
-    """
-    path = file.resolve()
-    over = [(point, kind) for point, kind in mounts if path.is_relative_to(point)]
-    # of equal mount points the later hides the earlier
-    _, (point, kind) = max(
-        enumerate(over), key=lambda item: (len(Path(item[1][0]).parts), item[0]), default=(0, ("", ""))
-    )
-    if kind.lower() in NETWORK_FILE_SYSTEMS:
+def file_system(file: Path, among: Iterable[tuple[str, str]]) -> Finding:
+    """Whether a database file may be where it is; `among` as `mounts` gives them."""
+    point, kind = mount_of(file, among)
+    if is_shared(kind):
         return Finding(
             Severity.ERROR,
             "file system",

@@ -17,6 +17,7 @@ from sqlalchemy import URL, Engine, create_engine, text
 from amnl_tune.errors import StorageError
 from amnl_tune.files import locked
 from amnl_tune.search.ledger.engine import connect_options, parse_url, storage_failures
+from amnl_tune.search.ledger.file_systems import require_local
 
 __all__ = [
     "VERSION_TABLE",
@@ -60,9 +61,11 @@ def upgrade(storage: str, *, revision: str = "head") -> None:
         revision: ours at most; a backup's own where an older one is restored.
 
     Raises:
-        StorageError: the database is out of reach, read-only, or newer than this version.
+        StorageError: the database is out of reach, read-only, or newer than this version; SQLite on a network file
+            system; another Optuna's trials.
     """
     url = parse_url(storage)
+    require_local(url)
     with storage_failures(url), exclusive(url):
         try:
             made = optuna.storages.RDBStorage(
@@ -75,6 +78,7 @@ def upgrade(storage: str, *, revision: str = "head") -> None:
             config = _config()
             config.attributes["connection"] = connection
             _refuse_newer(connection, url)
+            _refuse_another_optuna(connection, url)
             alembic.command.upgrade(config, revision)
 
 
@@ -134,6 +138,17 @@ def _refuse_newer(connection: sa.Connection, url: URL) -> None:
         raise StorageError(
             f"The storage {url.render_as_string(hide_password=True)} must not be newer than amnl-tune, but its schema "
             f"{current} is unknown to this version; upgrade amnl-tune"
+        )
+
+
+def _refuse_another_optuna(connection: sa.Connection, url: URL) -> None:
+    """Versions 4 and 5 have one schema, but 4 writes local times and 5 UTC (optuna: New in 5.0)."""
+    made_by = connection.execute(sa.text("select library_version from version_info")).scalar()
+    here = optuna.__version__
+    if made_by and made_by.split(".")[0] != here.split(".")[0]:
+        raise StorageError(
+            f"The storage {url.render_as_string(hide_password=True)} must be of this Optuna's major version, {here}, "
+            f"but it was made by {made_by}; set --storage to another database"
         )
 
 

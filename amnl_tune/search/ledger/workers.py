@@ -16,6 +16,9 @@ from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
 
 __all__ = ["WorkerIdentity", "bury_dead", "live_workers_here", "seen", "sign_in", "sign_out"]
 
+SILENT_SECONDS = 300.0
+"""After so long without a sign of life a worker counts as gone."""
+
 
 @dataclass(frozen=True)
 class WorkerIdentity:
@@ -34,10 +37,11 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
     """Enters a worker that has just started.
 
     Raises:
-        StorageError: one more than SQLite can serve.
+        StorageError: one more than SQLite can serve, or workers with another Optuna major are at work.
     """
     with ledger.write() as session:
         now = database_time(session)
+        _require_one_optuna(session, now)
         if session.get_bind().dialect.name == "sqlite":
             _require_room(session)
         session.add(
@@ -69,6 +73,26 @@ def _require_room(session: Session) -> None:
             f"SQLite serves at most {SQLITE_WORKERS} workers at once, but {alive} are at work; wait for one to end, or "
             "set --storage to postgresql://USER:PASSWORD@HOST/DATABASE"
         )
+
+
+def _require_one_optuna(session: Session, now: float) -> None:
+    """Two major versions write times differently (optuna: New in 5.0)."""
+    rows = session.scalars(
+        select(WorkerRow).where(WorkerRow.stopped_at.is_(None), WorkerRow.seen_at > now - SILENT_SECONDS)
+    )
+    here = optuna.__version__
+    others = sorted(
+        {row.optuna_version for row in rows if row.optuna_version and _major(row.optuna_version) != _major(here)}
+    )
+    if others:
+        raise StorageError(
+            f"Optuna must be of one major version everywhere, but it is {here} here and {', '.join(others)} with "
+            "workers that are at work; install one version, or wait until they have left"
+        )
+
+
+def _major(version: str) -> str:
+    return version.split(".", maxsplit=1)[0]
 
 
 def sign_out(ledger: Ledger, worker: WorkerIdentity) -> None:
