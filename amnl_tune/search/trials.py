@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.pruners import HyperbandPruner
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from amnl_tune.errors import StudyError
@@ -19,6 +19,7 @@ from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_fail
 from amnl_tune.search.ledger.models import Origin, RunRow
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
+from amnl_tune.search.space import Space
 from amnl_tune.search.spec import StudySpec
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
 
 SLOT = "slot"
 ORIGIN = "origin"
+FIXED = "fixed_params"
+"""Optuna's own name of the parameters that a trial is told to have."""
 
 
 def open_storage(ledger: Ledger) -> RDBStorage:
@@ -104,12 +107,40 @@ def attach_trial(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow
             template = create_trial(
                 state=TrialState.RUNNING,
                 user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)},
-                system_attrs={"fixed_params": _given_parameters(spec, prior, run.origin)},
             )
             trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
-        trial = Trial(study, trial_id)
         space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
+        _settle_parameters(Trial(study, trial_id), space, spec, _given_parameters(spec, prior, run.origin))
+        trial = Trial(study, trial_id)
         return trial, space.ask(trial, spec.settled())
+
+
+def _settle_parameters(trial: Trial, space: Space, spec: StudySpec, given: dict[str, Any]) -> None:
+    """Draws all parameters at once and writes them in one statement; nothing, if that has been done.
+
+    Optuna writes one parameter a statement. Whoever goes on after a worker that died between two of them would draw
+    the rest from a sampler that is at its beginning again: another configuration than the undisturbed one's.
+    """
+    if FIXED in frozen(trial).system_attrs:
+        return
+    storage = trial.storage
+    trial.storage = _Unwritten(storage)  # type: ignore[assignment]  # reads go through
+    trial._fixed_params = given
+    space.ask(trial, spec.settled())
+    storage.set_trial_system_attr(trial._trial_id, FIXED, trial.params)
+
+
+class _Unwritten:
+    """Optuna's storage, for a trial that draws parameters and keeps them to itself."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_param(self, *_: object) -> None:
+        """Not yet: the others are still to be drawn."""
 
 
 def bracket_of(trial: Trial) -> int:

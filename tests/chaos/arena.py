@@ -29,7 +29,7 @@ from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.trials import open_storage
 
-__all__ = ["Account", "Arena", "Database", "Record"]
+__all__ = ["Account", "Arena", "Database", "Record", "differences"]
 
 LEASE = 2.0
 """Seconds; a minute in real life."""
@@ -150,6 +150,20 @@ class Account:
     def clean(self) -> bool:
         """Nothing went wrong."""
         return not (self.lost or self.duplicated or self.budget_error or self.gaps or self.different)
+
+
+def differences(struck: Record, undisturbed: Record) -> list[str]:
+    """What `Account.different` counts, slot by slot, for whoever has to find out why."""
+    by_slot = {slot: (number, rest) for number, (slot, *rest) in struck.trials.items()}
+    reference = {slot: rest for slot, *rest in undisturbed.trials.values()}
+    found = []
+    for slot, expected in undisturbed.runs.items():
+        number, seen = by_slot.get(slot, (None, None))
+        if struck.runs.get(slot) != expected:
+            found.append(f"slot {slot} (trial {number}): {struck.runs.get(slot)} instead of {expected}")
+        if seen != reference[slot]:
+            found.append(f"slot {slot} (trial {number}): Optuna has {seen} instead of {reference[slot]}")
+    return found
 
 
 @dataclass

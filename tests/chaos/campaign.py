@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from chaos.arena import LEASE, Account, Arena, Database, Record
+from chaos.arena import LEASE, Account, Arena, Database, Record, differences
 from chaos.victim import POINTS, Fault
 from rich.console import Console
 from rich.progress import Progress
@@ -30,7 +30,14 @@ from amnl_tune.search.spec import StudySpec
 WORKERS = 3
 TRIALS = 8
 SURROUNDINGS = ("SIGSTOP past the lease", "SIGTERM", "truncated checkpoint", "database crashed", "database away")
-EPOCH_POINTS = {"mid-epoch": 60, "before report": 6, "after report": 6, "mid-checkpoint": 3, "after checkpoint": 3}
+EPOCH_POINTS = {
+    "mid-ask": 6,
+    "mid-epoch": 60,
+    "before report": 6,
+    "after report": 6,
+    "mid-checkpoint": 3,
+    "after checkpoint": 3,
+}
 """How often a point is passed in a worker's life, about: the moment is drawn from it."""
 
 
@@ -58,9 +65,12 @@ class Campaign:
                 progress.update(bar, completed=self.struck.total())
             self.arena.finish(url, workers=2)
             ledger = Ledger(url)
-            self.accounts.append(Account.of(Record.of(ledger, spec.name), undisturbed, TRIALS))
+            record = Record.of(ledger, spec.name)
+            self.accounts.append(Account.of(record, undisturbed, TRIALS))
             ledger.close()
             progress.console.print(f"round {len(self.accounts)}: {self.accounts[-1]}", highlight=False)
+            for difference in differences(record, undisturbed):
+                progress.console.print(difference, highlight=False)
 
     def _over(self, url: str, spec: StudySpec) -> bool:
         ledger = Ledger(url)

@@ -35,6 +35,10 @@ def learned(spec: StudySpec) -> StudySpec:
     )
 
 
+MOMENTS = {"mid-ask": 7, "mid-checkpoint": 1, "after checkpoint": 1}
+"""At which passage of a point a worker dies, if not at the second: a sampled trial's parameters are the seventh on."""
+
+
 def account(arena: Arena, url: str, spec: StudySpec, undisturbed: Record) -> Account:
     from amnl_tune.search.ledger.engine import Ledger
 
@@ -53,7 +57,7 @@ def test_killed_at_every_point_in_turn(arena: Arena, spec: StudySpec) -> None:
     url = arena.database.new()
     arena.open(url, spec).close()
     for point in POINTS:
-        process = arena.start(url, fault=Fault(point, 1 if "checkpoint" in point else 2))
+        process = arena.start(url, fault=Fault(point, MOMENTS.get(point, 2)))
         assert arena.ended(process) in (-signal.SIGKILL, 0), arena.log()
     arena.finish(url)
     assert account(arena, url, spec, undisturbed).clean

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import RDBStorage
+
 import amnl_tune.cli.app
 import amnl_tune.search.serving  # so that a fork has everything
 from amnl_tune.search import attempt, runner, worker
@@ -20,6 +22,7 @@ POINTS: Mapping[str, tuple[Any, str, bool]] = {
     "after claim": (worker, "claim", True),
     "before ask": (runner, "attach_trial", False),
     "after ask": (runner, "attach_trial", True),
+    "mid-ask": (RDBStorage, "_set_trial_param", True),
     "mid-epoch": (fitting, "_step", False),
     "before report": (ReportLine, "report", False),
     "after report": (ReportLine, "report", True),
