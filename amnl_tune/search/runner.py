@@ -12,7 +12,7 @@ from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.search.ledger.runs import Lease, finish, reasons, settle
 from amnl_tune.search.pruning import competes_when_complete, competition
-from amnl_tune.search.trials import attach_trial, bracket_of, frozen
+from amnl_tune.search.trials import attach_trial, bracket_of, fenced, frozen
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
@@ -31,17 +31,18 @@ def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:
         LeavingError: the worker is to leave, or the study is stopped; the run goes on from its checkpoint.
         StorageError: database or disk refuse; likewise.
     """
-    try:
-        if run.is_trial:
-            _carry_out_trial(place, lease, run)
-        else:
-            _carry_out_promoted(place, lease, run)
-    except ConfigurationError as error:
-        _fail(place, lease, run, str(error))
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
-        _fail(place, lease, run, f"out of memory on {place.device}: {str(error).splitlines()[0]}")
+    with fenced(place.storage, lease):
+        try:
+            if run.is_trial:
+                _carry_out_trial(place, lease, run)
+            else:
+                _carry_out_promoted(place, lease, run)
+        except ConfigurationError as error:
+            _fail(place, lease, run, str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            _fail(place, lease, run, f"out of memory on {place.device}: {str(error).splitlines()[0]}")
 
 
 def _carry_out_trial(place: Workplace, lease: Lease, run: RunRow) -> None:

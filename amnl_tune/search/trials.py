@@ -13,10 +13,13 @@ import optuna
 from optuna.pruners import HyperbandPruner
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_failures
 from amnl_tune.search.ledger.models import Origin, RunRow
+from amnl_tune.search.ledger.runs import Lease, require_held
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.space import Space
@@ -28,6 +31,7 @@ __all__ = [
     "borrowed_storage",
     "bracket_of",
     "create_optuna_study",
+    "fenced",
     "first_origins",
     "open_storage",
     "slot_seed",
@@ -58,6 +62,28 @@ def borrowed_storage(ledger: Ledger) -> Iterator[RDBStorage]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+@contextmanager
+def fenced(storage: RDBStorage, lease: Lease) -> Iterator[None]:
+    """Whatever Optuna writes in the block is written only while the lease is held, in the same transaction.
+
+    A worker that was stopped past its lease may wake up anywhere: between looking for the slot's trial and making it,
+    for example. Without this it would make a second one.
+
+    Raises:
+        LeaseLostError: from whatever was to be written.
+    """
+
+    def ask(session: Session) -> None:
+        session.flush()  # SQLite locks with the first write
+        require_held(session, lease)
+
+    event.listen(storage.scoped_session, "before_commit", ask)
+    try:
+        yield
+    finally:
+        event.remove(storage.scoped_session, "before_commit", ask)
 
 
 def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> None:

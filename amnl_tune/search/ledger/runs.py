@@ -29,6 +29,7 @@ __all__ = [
     "reasons",
     "release",
     "renew",
+    "require_held",
     "settle",
     "trials_left",
 ]
@@ -195,6 +196,12 @@ def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
     """Writes what is known of a run once its trial exists: number, id, bracket, config. Raises LeaseLostError."""
     with ledger.write() as session:
         _write(session, lease, **values)
+
+
+def require_held(session: Session, lease: Lease) -> None:
+    """Keeps others from taking the run over until the session's transaction ends. Raises LeaseLostError."""
+    if session.scalar(select(RunRow.id).where(*_held(lease)).with_for_update()) is None:
+        raise LeaseLostError(f"run {lease.run} is no longer {lease.owner}'s")
 
 
 def finish(
