@@ -21,6 +21,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.schema import upgrade
+from amnl_tune.search.ledger.studies import extend_study
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import open_workplace, work
@@ -38,6 +39,10 @@ class Prepared:
         with warnings.catch_warnings():  # Optuna's storage leaves its connection to the garbage collector: here and now
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+
+    def extend(self, trials: int) -> None:
+        """Raises the budget: for a study that is not to end by itself."""
+        self.spec = extend_study(self.ledger, self.spec.name, trials=trials)
 
     @property
     def environment(self) -> dict[str, str]:

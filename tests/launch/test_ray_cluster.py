@@ -40,6 +40,7 @@ def processes_of(node: Any) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_asked_to_end_the_workers_leave_in_order(cluster: Any, prepared: Any) -> None:
+    prepared.extend(1000)  # not over before they are asked
     launched = prepared.start("--on", "ray", "--ray-address", cluster.address, "--workers", "2", "--threads", "1")
     prepared.wait_for_epochs(4)
     launched.send_signal(signal.SIGTERM)
