@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ __all__ = [
     "Device",
     "Home",
     "Json",
+    "Precision",
     "Storage",
     "Study",
     "StudyFile",
@@ -43,6 +44,10 @@ ArtifactUrl = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; else the study file's.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "tf32", "bf16", "fp16", "fp16_pure"] | None,
+    typer.Option(help="What the network computes in; auto: the quickest that is as good; else the study file's."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads a worker; else this machine's cores shared out.")]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]

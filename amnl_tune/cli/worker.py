@@ -12,6 +12,7 @@ from amnl_tune.cli.options import (
     DataDir,
     Device,
     Home,
+    Precision,
     Storage,
     Tensorboard,
     Threads,
@@ -59,6 +60,7 @@ def worker(
     data_dir: DataDir = None,
     artifacts: ArtifactUrl = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = None,
     accelerators: Annotated[float, typer.Option(min=0.01, help="Share of devices, for budgets: 0.25 of a GPU.")] = 1.0,
     tensorboard: Tensorboard = True,
@@ -83,6 +85,7 @@ def worker(
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.serving import serve_all, wait_and_work
     from amnl_tune.search.worker import open_workplace, work
+    from amnl_tune.training.precision import Precision as TrainingPrecision
 
     quiet_libraries()
     if study is None and not wait:
@@ -97,6 +100,7 @@ def worker(
             Artifacts(places.home, places.artifacts),
             leaving=leaving,
             device=device,
+            precision=TrainingPrecision(precision) if precision else None,
             stall_timeout=stall_timeout,
             accelerators=accelerators,
             tensorboard=tensorboard,

@@ -44,54 +44,94 @@ def health_class(rul: Tensor, thresholds: tuple[float, float]) -> Tensor:
 
 
 class DualTaskLoss(nn.Module):
-    """Keeps the running averages of `normalized_ema` and GABA as buffers, so that a checkpoint carries them."""
+    """`weights(...) . (L_r, L_h)`: every combination is a sum of the raw terms with detached weights.
+
+    A raw term is a sum over samples (`sums`) divided by something that the labels alone decide (`denominators`), so a
+    batch may be cut into parts, on one device or several, and its terms, weights and gradients are still the batch's.
+
+    The running averages of `normalized_ema` and GABA are buffers, so that a checkpoint carries them.
+    """
 
     averages: Tensor
     steps: Tensor
+    shares: Tensor
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.config = config
+        share = 1.0 if config.loss is Loss.RUL_ONLY else config.task_weight
+        self.register_buffer("shares", torch.tensor((share, 1 - share)), persistent=False)
         self.register_buffer("averages", torch.zeros(2))
         self.register_buffer("steps", torch.zeros(()))
 
+    @property
+    def balances_gradients(self) -> bool:
+        """The weights depend on each task's gradient over the backbone: GABA, GRACE."""
+        return self.config.loss in {Loss.GABA, Loss.GRACE}
+
+    @property
+    def is_fixed(self) -> bool:
+        """The weights are always `shares` (2,), whatever the batch."""
+        return self.config.loss in {Loss.FIXED, Loss.RUL_ONLY}
+
     def forward(self, predicted: Prediction, rul: Tensor, shared: Sequence[Tensor] = ()) -> LossTerms:
-        """
+        """The loss of a whole batch.
+
         Args:
             predicted: the network's output for a batch of B windows.
             rul: (B,) capped labels in cycles.
             shared: backbone parameters; needed by `gaba` and `grace`, and only in training.
         """
-        rul_term = self._rul_term(predicted.rul, rul)
-        health_term = F.cross_entropy(predicted.health, health_class(rul, self.config.health_thresholds))
-        total = self._combined(rul_term, health_term, shared)
-        return LossTerms(total, rul_term.detach(), health_term.detach())
+        terms = self.sums(predicted, rul) / self.denominators(rul)
+        norms = None
+        if self.balances_gradients and self.training and shared:
+            norms = torch.stack([_gradient_norm(term, shared) for term in terms])
+        total = (self.weights(terms.detach(), norms) * terms).sum()
+        return LossTerms(total, *terms.detach())
 
-    def _rul_term(self, predicted: Tensor, rul: Tensor) -> Tensor:
-        weighted = self.config.sample_weight is SampleWeight.LINEAR and self.config.loss is not Loss.GABA
-        if not (weighted or self.config.loss is Loss.GRACE):
-            return F.mse_loss(predicted, rul)
-        weight = 1 + (1 - rul / RUL_CAP).clamp(0, 1)
-        squares = weight * (predicted - rul).square()
-        return (
-            squares.sum() / weight.sum() if self.config.rul_reduction is RulReduction.WEIGHTED_MEAN else squares.mean()
+    def sums(self, predicted: Prediction, rul: Tensor) -> Tensor:
+        """(2,) sums over B samples: (weighted) squared errors in cycles^2, and cross entropies in nats."""
+        squares = (predicted.rul - rul).square()
+        weight = self._sample_weight(rul)
+        classes = health_class(rul, self.config.health_thresholds)
+        return torch.stack(
+            (
+                (squares if weight is None else weight * squares).sum(),
+                F.cross_entropy(predicted.health, classes, reduction="sum"),
+            )
         )
 
-    def _combined(self, rul: Tensor, health: Tensor, shared: Sequence[Tensor]) -> Tensor:
-        share = self.config.task_weight
+    def denominators(self, rul: Tensor) -> Tensor:
+        """(2,) what `sums` of the same labels is divided by; of several parts, the sum."""
+        count = rul.new_full((), len(rul))
+        weight = self._sample_weight(rul)
+        by_weight = weight is not None and self.config.rul_reduction is RulReduction.WEIGHTED_MEAN
+        return torch.stack((weight.sum() if weight is not None and by_weight else count, count))
+
+    def weights(self, terms: Tensor, norms: Tensor | None = None) -> Tensor:
+        """(2,) detached weights of the raw terms; in training it moves the running averages one step.
+
+        Args:
+            terms: (2,) raw terms of the whole batch, detached.
+            norms: (2,) gradient norms of the raw terms over the backbone; None where there is no gradient to balance.
+        """
         match self.config.loss:
             case Loss.NORMALIZED_BATCH:
-                return share * rul / (rul.detach() + TINY) + (1 - share) * health / (health.detach() + TINY)
+                return self.shares / (terms + TINY)
             case Loss.NORMALIZED_EMA:
-                scale = self._averaged(torch.stack((rul, health)).detach()) + TINY
-                return share * rul / scale[0] + (1 - share) * health / scale[1]
-            case Loss.FIXED:
-                return share * rul + (1 - share) * health
-            case Loss.RUL_ONLY:
-                return rul
+                return self.shares / (self._averaged(terms) + TINY)
+            case Loss.FIXED | Loss.RUL_ONLY:
+                return self.shares
             case Loss.GABA | Loss.GRACE:
-                balance = self._gradient_balance(rul, health, shared)
-                return balance * rul + (1 - balance) * health
+                balance = terms.new_full((), 0.5) if norms is None else self._gradient_balance(norms)
+                return torch.stack((balance, 1 - balance))
+
+    def _sample_weight(self, rul: Tensor) -> Tensor | None:
+        """(B,) or None, where every sample weighs 1."""
+        linear = self.config.sample_weight is SampleWeight.LINEAR and self.config.loss is not Loss.GABA
+        if not (linear or self.config.loss is Loss.GRACE):
+            return None
+        return 1 + (1 - rul / RUL_CAP).clamp(0, 1)
 
     def _averaged(self, values: Tensor) -> Tensor:
         """Bias-corrected EMA (as Adam's moments); evaluation reads it without moving it."""
@@ -101,15 +141,12 @@ class DualTaskLoss(nn.Module):
             self.steps.add_(1)
         return self.averages / (1 - decay ** self.steps.clamp(min=1))
 
-    def _gradient_balance(self, rul: Tensor, health: Tensor, shared: Sequence[Tensor]) -> Tensor:
-        """GABA's weight of the RUL term, detached; 0.5 while warming up and outside training."""
-        if not self.training or not shared:
-            return rul.new_tensor(0.5)
-        norms = torch.stack([_gradient_norm(term, shared) for term in (rul, health)])
-        wanted = norms.flip(0) / norms.sum().clamp(min=TINY)
+    def _gradient_balance(self, norms: Tensor) -> Tensor:
+        """GABA's weight of the RUL term; 0.5 while warming up."""
+        wanted = (norms.flip(0) / norms.sum().clamp(min=TINY)).nan_to_num(0.5)  # a GradScaler's step that overflows
         floor = self.config.gaba_floor
         balance = self._averaged(wanted)[0].clamp(floor, 1 - floor)
-        return torch.where(self.steps <= self.config.gaba_warmup_steps, balance.new_tensor(0.5), balance)
+        return torch.where(self.steps <= self.config.gaba_warmup_steps, balance.new_full((), 0.5), balance)
 
 
 def _gradient_norm(term: Tensor, parameters: Sequence[Tensor]) -> Tensor:

@@ -57,11 +57,33 @@ class AMNL(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Prediction:
-        h = self.convolutions(x.transpose(1, 2)).transpose(1, 2)  # (B, T, C)
-        h, _ = self.lstm(h)  # (B, T, D)
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, T, F) -> (B, T, C): the convolutions, the only part where the windows of a batch see each other."""
+        return self.convolutions(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def decode(self, encoded: Tensor) -> Prediction:
+        """(B, T, C) -> Prediction: everything after the convolutions."""
+        h, _ = self.lstm(encoded)  # (B, T, D)
         attended, _ = self.attention(h, h, h, need_weights=False)
         h = self.shared(self.pool(self.norm(h + attended)))  # (B, fc_sizes[-1])
+        if not torch.is_autocast_enabled(h.device.type):
+            return self._heads(h)
+        with torch.autocast(h.device.type, enabled=False):  # bfloat16 knows 100 cycles to the half cycle only
+            return self._heads(h.float())
+
+    def _heads(self, h: Tensor) -> Prediction:
         return Prediction(self.rul_head(h).squeeze(-1), self.health_head(h))
+
+    def encoder(self) -> list[nn.Parameter]:
+        """The parameters of `encode`."""
+        return list(self.convolutions.parameters())
+
+    def decoder(self) -> list[nn.Parameter]:
+        """The parameters of `decode`."""
+        own = {id(p) for p in self.encoder()}
+        return [p for p in self.parameters() if id(p) not in own]
 
     def backbone(self) -> list[nn.Parameter]:
         """The parameters that both tasks share."""

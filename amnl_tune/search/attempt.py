@@ -69,7 +69,7 @@ class Attempt:
         with (
             scalar_log(folder, first_epoch=resume.epoch + 1 if resume else 1) as log,
             Reporter(place.ledger, self.lease, ttl=place.lease_ttl) as reporter,
-            closing(fit(self.config, place.data, resume=resume, device=place.device)) as epochs,
+            closing(fit(self.config, place.data, resume=resume, execution=place.execution)) as epochs,
         ):
             try:
                 if resume and self._catch_up(resume, reporter):

@@ -7,13 +7,13 @@ from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.schema import exclusive, upgrade
 from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior
 from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage, create_optuna_study
-from amnl_tune.search.worker import resolve_device
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.lr_range_test import RangeTestOptions
 

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from amnl_tune.rul.configuration import DataConfig
+from amnl_tune.training.batches import DataPath
 from amnl_tune.training.config import Schedule
+from amnl_tune.training.precision import Precision
 from amnl_tune.training.suggestion import Suggestion
 
 __all__ = [
@@ -174,6 +176,9 @@ class HardwareTable(Table):
     workers: int = Field(2, ge=1)
     threads_per_worker: int | None = Field(None, ge=1)
     device: str = "auto"
+    precision: Precision = Precision.AUTO
+    data_path: DataPath = DataPath.AUTO
+    loader_workers: int = Field(2, ge=0)
     price_per_hour: float | None = Field(None, gt=0)
     stall_timeout: float = Field(1800.0, gt=0)
     outage: float = Field(600.0, gt=0)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.devices import execution_of
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger, parse_url
@@ -32,8 +33,9 @@ from amnl_tune.search.trials import first_origins, open_storage
 from amnl_tune.search.watchdog import Watchdog
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.settings import masked
+from amnl_tune.training.precision import Precision
 
-__all__ = ["budget_of", "is_done", "open_workplace", "resolve_device", "work"]
+__all__ = ["budget_of", "is_done", "open_workplace", "work"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ def open_workplace(
     *,
     leaving: Leaving | None = None,
     device: str | None = None,
+    precision: Precision | None = None,
     stall_timeout: float | None = None,
     **options: Any,
 ) -> Workplace:
@@ -58,7 +61,7 @@ def open_workplace(
         study: its name.
         source, artifacts: where data and files are.
         leaving: when the worker is to leave; None: never.
-        device, stall_timeout: None: the study file's.
+        device, precision, stall_timeout: None: the study file's.
         options: further fields of Workplace.
 
     Raises:
@@ -82,25 +85,12 @@ def open_workplace(
         prior=prior_of(row),
         data=study_data(row, spec, source, artifacts),
         artifacts=artifacts,
-        device=resolve_device(device or spec.hardware.device),
+        execution=execution_of(spec.hardware, home=artifacts.home, device=device, precision=precision),
         leaving=leaving or Leaving(),
         outage=spec.hardware.outage,
         watchdog=Watchdog(stall_timeout or spec.hardware.stall_timeout),
         **options,
     )
-
-
-def resolve_device(device: str) -> str:
-    """`auto` is the first CUDA device where there is one.
-
-    Raises:
-        StudyError: a CUDA device that is not there.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise StudyError(f"`--device` must be there, but torch finds no CUDA device for {device!r}; use --device cpu")
-    return device
 
 
 def work(place: Workplace, *, threads: int | None = None, wait: bool = False) -> None:

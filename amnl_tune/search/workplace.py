@@ -16,6 +16,7 @@ from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.watchdog import Watchdog
+from amnl_tune.training.execution import Execution
 
 __all__ = ["Workplace"]
 
@@ -30,6 +31,7 @@ class Workplace:
     """What a worker has at hand for every run of its study.
 
     Attributes:
+        execution: how it trains.
         lease_ttl: seconds without a sign of life before others take over.
         outage: seconds that training goes on while the database is away; then the worker checkpoints and waits.
         accelerators: its share of devices, for budgets: 0.25 of a GPU; 1 for a whole one or for a CPU worker.
@@ -42,7 +44,7 @@ class Workplace:
     prior: Prior
     data: PreparedData
     artifacts: Artifacts
-    device: str
+    execution: Execution
     leaving: Leaving
     lease_ttl: float = 60.0
     outage: float = 600.0
@@ -50,6 +52,11 @@ class Workplace:
     tensorboard: bool = True
     promotion: int | None = None
     watchdog: Watchdog = field(default_factory=Watchdog)
+
+    @property
+    def device(self) -> str:
+        """Where it trains, in torch's words."""
+        return str(self.execution.device)
 
     def persist(self, step: Callable[[], Answer]) -> Answer:
         """Takes a step that may be taken twice, again and again while the database is away.

@@ -9,12 +9,13 @@ import torch
 
 from amnl_tune.errors import CheckpointError, ConfigurationError
 from amnl_tune.training.config import RunConfig
+from amnl_tune.training.precision import Precision
 from amnl_tune.training.state import RunState
 
 __all__ = ["Checkpoint", "load_checkpoint", "serialized", "snapshot"]
 
-FORMAT = 2
-PARTS = ("model", "loss", "optimizer")
+FORMAT = 3
+PARTS = ("model", "loss", "optimizer", "scaler")
 COUNTERS = ("epoch", "step", "best_rmse", "best_epoch", "reference", "stale")
 
 
@@ -31,6 +32,11 @@ class Checkpoint:
     config: RunConfig
     epoch: int
     payload: dict[str, Any]
+
+    @property
+    def precision(self) -> Precision:
+        """What the run computes in."""
+        return Precision(self.payload["precision"])
 
     @property
     def curve(self) -> list[dict[str, Any]]:
@@ -61,6 +67,8 @@ class Checkpoint:
             )
         for part in PARTS:
             getattr(state, part).load_state_dict(self.payload[part])
+        for group in state.optimizer.param_groups:  # a CUDA graph's are tensors
+            group.update(lr=float(group["lr"]), capturable=False)
         if state.ema:
             state.ema.model.load_state_dict(self.payload["ema"])
         for name in COUNTERS:
@@ -78,6 +86,7 @@ def snapshot(state: RunState) -> dict[str, Any]:
         "format": FORMAT,
         "config": state.config.model_dump_json(),
         "data_sha256": state.data_sha256,
+        "precision": str(state.precision),
         "ema": state.ema.model.state_dict() if state.ema else {},
         "rng": state.rng,
         "order": state.order.get_state(),

@@ -37,10 +37,14 @@ class FullValidation:
 
 @torch.inference_mode()
 def predict_windows(model: nn.Module, rows: EngineRows, last: Tensor, window: int) -> Prediction:
-    """(M,) last rows -> Prediction over M windows, in evaluation mode; the model's mode is put back."""
+    """(M,) last rows -> Prediction over M windows, in evaluation mode; the model's mode is put back.
+
+    Rows and indices are on one device; if that is not the model's, windows are moved batch by batch.
+    """
     was_training = model.training
     model.eval()
-    batches = [model(rows.windows(part, window)) for part in torch.split(last, EVALUATION_BATCH)]
+    device = next(model.parameters()).device
+    batches = [model(rows.windows(part, window).to(device)) for part in torch.split(last, EVALUATION_BATCH)]
     model.train(was_training)
     return Prediction(torch.cat([batch.rul for batch in batches]), torch.cat([batch.health for batch in batches]))
 

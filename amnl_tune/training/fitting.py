@@ -4,6 +4,7 @@ Notation: B batch, T window, F features (17), M training windows.
 """
 
 import math
+import random
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -13,14 +14,19 @@ import torch
 from torch import Tensor
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.loss import LossTerms
 from amnl_tune.rul.preparation import EngineRows, PreparedData
+from amnl_tune.training.batches import Batches, DataPath, LoaderBatches, ResidentBatches, choose_data_path
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import FullValidation, validate, validate_fully
+from amnl_tune.training.execution import Execution
+from amnl_tune.training.graph import GraphedStep, make_step
+from amnl_tune.training.precision import Precision, float32_mode, require_supported, supported
+from amnl_tune.training.probe import best_precision
 from amnl_tune.training.rng import own_rng
-from amnl_tune.training.schedule import lr_factor
 from amnl_tune.training.state import RunState
+from amnl_tune.training.step import Step
+from amnl_tune.training.team import Team
 
 __all__ = ["EpochResult", "fit"]
 
@@ -68,67 +74,101 @@ class EpochResult:
 
 
 def fit(
-    config: RunConfig, data: PreparedData, *, resume: Checkpoint | None = None, device: torch.device | str = "cpu"
+    config: RunConfig, data: PreparedData, *, resume: Checkpoint | None = None, execution: Execution | None = None
 ) -> Generator[EpochResult, None, None]:
     """Trains; yields after every epoch. Closing the generator frees the device.
 
-    The caller reports, prunes, checkpoints and draws the progress bar. With the same configuration, data, device and
-    thread count, a run resumed from a checkpoint yields what the undisturbed run yields from there on: bit for bit
-    on a CPU. A resumed run that had already ended yields its last epoch again.
+    The caller reports, prunes, checkpoints and draws the progress bar. With the same configuration, data, device,
+    precision and thread count, a run resumed from a checkpoint yields what the undisturbed run yields from there on:
+    bit for bit on a CPU. A resumed run that had already ended yields its last epoch again.
 
     Args:
         config: everything that decides the run.
         data: training and validation engines.
-        resume: where to go on.
-        device: where to train.
+        resume: where to go on; in the precision that it began with.
+        execution: where and how; by default in float32 on the CPU.
 
     Raises:
-        ConfigurationError: a window longer than every engine, a batch larger than the data, a foreign checkpoint.
+        ConfigurationError: a window longer than every engine, a batch larger than the data, a foreign checkpoint, a
+            precision that the device lacks.
     """
-    device = torch.device(device)
-    engines = _Engines.of(config, data, device)
-    mean_rul = float(engines.rows.rul[engines.training].mean())
-    state = RunState.start(config, mean_rul=mean_rul, data_sha256=data.sha256, device=device)
+    execution = execution or Execution()
+    engines = _Engines.of(config, data, execution)
+    state = RunState.start(
+        config,
+        mean_rul=float(data.rows.rul[engines.training].mean()),
+        data_sha256=data.sha256,
+        device=execution.device,
+        precision=_precision(config, engines, resume, execution),
+    )
     if resume:
         resume.restore(state)
         if _ended(state):
             yield _finished(EpochResult(**state.curve[-1] | {"last": True}, state=state), data, engines)
             return
+    step = make_step(state, execution)
     while True:
-        result = _epoch(state, engines, device)
+        result = _epoch(state, engines, step, execution)
         yield _finished(result, data, engines) if result.last else result
         if result.last:
             return
 
 
+def _precision(config: RunConfig, engines: "_Engines", resume: Checkpoint | None, execution: Execution) -> Precision:
+    """A resumed run's own, where the device has it; otherwise as wanted, or as the probe finds."""
+    require_supported(execution.precision, execution.device)
+    if resume:
+        return resume.precision if resume.precision in supported(execution.device) else Precision.FP32
+    if execution.precision is not Precision.AUTO:
+        return execution.precision
+    team = execution.team
+    best = best_precision(config, engines.batches, engines.training, execution) if team.leads else None
+    return Precision(team.tell(str(best)))
+
+
 @dataclass(frozen=True)
 class _Engines:
-    """What a run gathers its windows from, on its device: last rows (M,) and (V,) into `rows`."""
+    """What a run learns from and is scored on.
+
+    Attributes:
+        rows: on the device, or on the host where a DataLoader gathers. batches: gathers windows from them.
+        training: (M,) last rows, on the host. validation: (V,), where the rows are.
+    """
 
     rows: EngineRows
+    batches: Batches
     training: Tensor
     validation: Tensor
 
     @classmethod
-    def of(cls, config: RunConfig, data: PreparedData, device: torch.device) -> "_Engines":
+    def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "_Engines":
         training = data.training_windows(config.window, config.stride)
         if config.batch_size > len(training):
             raise ConfigurationError(
                 f"`batch_size` must be at most the number of training windows, but got batch_size={config.batch_size} "
                 f"for {len(training)} windows of {data.dataset}; lower `batch_size` or `stride`"
             )
-        return cls(
-            data.rows.to(device), training.to(device), data.validation_windows(config.validation_subset).to(device)
-        )
+        device = execution.device
+        if choose_data_path(execution.data_path, data.rows, device) is DataPath.LOADER:
+            rows = data.rows
+            batches: Batches = LoaderBatches(rows, config.window, device, execution.loader_workers)
+        else:
+            rows = data.rows.to(device)
+            batches = ResidentBatches(rows, config.window)
+        validation = data.validation_windows(config.validation_subset).to(rows.features.device)
+        return cls(rows, batches, training, validation)
 
 
-def _epoch(state: RunState, engines: _Engines, device: torch.device) -> EpochResult:
+def _epoch(state: RunState, engines: _Engines, step: Step | GraphedStep, execution: Execution) -> EpochResult:
     """Trains and validates one epoch; the state is one epoch further."""
     started = time.perf_counter()
-    with own_rng(state.rng, device):
-        losses = _train_epoch(state, engines)
+    team = execution.team
+    with own_rng(state.rng, execution.device), float32_mode(state.precision, execution.device):
+        if not team.leads:
+            torch.manual_seed(random.Random(f"{state.config.seed} {team.rank} {state.epoch}").getrandbits(63))
+        losses = _train_epoch(state, engines, step, team)
     state.epoch += 1
-    score = validate(state.evaluated, engines.rows, engines.validation, state.config.window)
+    score = team.tell(validate(state.evaluated, engines.rows, engines.validation, state.config.window))
     rul_loss, health_loss = losses.tolist()
     diverged = not math.isfinite(rul_loss + health_loss + score)
     is_best = not diverged and state.observe(score)
@@ -137,7 +177,7 @@ def _epoch(state: RunState, engines: _Engines, device: torch.device) -> EpochRes
         epochs=state.config.epochs,
         train_rul_loss=rul_loss,
         train_health_loss=health_loss,
-        learning_rate=state.optimizer.param_groups[0]["lr"],
+        learning_rate=state.learning_rate,
         validation_rmse=math.nan if diverged else score,
         best_validation_rmse=state.best_rmse,
         is_best=is_best,
@@ -164,42 +204,18 @@ def _finished(result: EpochResult, data: PreparedData, engines: _Engines) -> Epo
     return replace(result, final=validate_fully(state.best_model(), data, engines.rows, state.config.window))
 
 
-def _train_epoch(state: RunState, engines: _Engines) -> Tensor:
-    """One pass in random order; (2,) mean raw RUL and health terms. Nothing in it waits for the device."""
-    config, windows = state.config, engines.training
+def _train_epoch(state: RunState, engines: _Engines, step: Step | GraphedStep, team: Team) -> Tensor:
+    """One pass in random order; (2,) mean raw RUL and health terms. Nothing in it waits for the device.
+
+    A last batch of fewer windows than a team has processes is left out.
+    """
+    windows = engines.training
     state.model.train()
-    shuffled = windows[torch.randperm(len(windows), generator=state.order).to(windows.device)]
-    batches = torch.split(shuffled, config.batch_size)
-    total = torch.zeros(2, device=windows.device)
-    for last in batches:
-        progress = min(1.0, (state.step + 1) / (config.schedule_epochs * len(batches)))
-        _set_learning_rate(state, progress)
-        terms = _step(state, engines.rows, last)
-        total += torch.stack((terms.rul, terms.health)) * (len(last) / len(windows))
+    shuffled = windows[torch.randperm(len(windows), generator=state.order)]
+    batches = [batch for batch in torch.split(shuffled, state.config.batch_size) if len(batch) >= team.size]
+    total = torch.zeros(2, device=state.parameters[0].device)
+    shares = [team.share(batch) for batch in batches]
+    for batch, (own, rul) in zip(batches, engines.batches(shares), strict=True):
+        state.begin_step(len(batches))
+        total += step(own, rul) * (len(batch) / len(windows))
     return total
-
-
-def _set_learning_rate(state: RunState, progress: float) -> None:
-    config = state.config
-    factor = lr_factor(progress, config.schedule, warmup=config.warmup_fraction, final=config.final_lr_fraction)
-    for group in state.optimizer.param_groups:
-        group["lr"] = config.learning_rate * factor
-
-
-def _step(state: RunState, rows: EngineRows, last: Tensor) -> LossTerms:
-    """One optimiser step on the windows ending at `last` (B,), in `accumulation_steps` micro-batches."""
-    config = state.config
-    state.optimizer.zero_grad(set_to_none=True)
-    rul, health = last.new_zeros((), dtype=torch.float32), last.new_zeros((), dtype=torch.float32)
-    for part in last.tensor_split(min(config.accumulation_steps, len(last))):
-        share = len(part) / len(last)
-        terms: LossTerms = state.loss(state.model(rows.windows(part, config.window)), rows.rul[part], state.shared)
-        (terms.total * share).backward()  # type: ignore[no-untyped-call]
-        rul, health = rul + terms.rul * share, health + terms.health * share
-    if config.clip:
-        torch.nn.utils.clip_grad_norm_(state.parameters, config.clip, foreach=True)
-    state.optimizer.step()
-    state.step += 1
-    if state.ema:
-        state.ema.update(state.step)
-    return LossTerms(terms.total.detach(), rul, health)

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amnl_tune.rul.configuration import Loss
 from amnl_tune.rul.loss import DualTaskLoss
 from amnl_tune.rul.network import AMNL
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.ema import WeightEma
+from amnl_tune.training.precision import Precision, grad_scaler
 from amnl_tune.training.rng import RngState, fresh_rng
+from amnl_tune.training.schedule import lr_factor
 
 __all__ = ["RunState"]
 
@@ -25,9 +26,10 @@ class RunState:
     Attributes:
         config: what decides the run. data_sha256: of the data that it learns from.
         model, ema, loss, optimizer: as they are after `epoch` epochs; `ema` is None for `ema_decay = 0`.
+        precision: what it computes in. scaler: of `fp16`'s gradients.
         rng: torch's RNG state (dropout), the run's own: the caller's is left alone.
         order: generator that shuffles the training windows.
-        epoch: epochs done. step: optimiser steps done.
+        epoch: epochs done. step: optimiser steps done. learning_rate: of the last one.
         best_rmse, best_epoch, best_weights: the best validated epoch and the weights evaluated there.
         stale: epochs since the validation RMSE fell more than `min_delta` below `reference`.
         curve: plain values of every `EpochResult` so far: whoever resumes the run can report what was not yet heard.
@@ -42,8 +44,11 @@ class RunState:
     optimizer: torch.optim.AdamW
     rng: RngState
     order: torch.Generator
+    precision: Precision
+    scaler: torch.amp.GradScaler
     epoch: int = 0
     step: int = 0
+    learning_rate: float = 0.0
     best_rmse: float = float("inf")
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -53,10 +58,18 @@ class RunState:
 
     def __post_init__(self) -> None:
         self.parameters = list(self.model.parameters())
-        self.shared = self.model.backbone() if self.config.loss in {Loss.GABA, Loss.GRACE} else []
+        self.shared = self.model.backbone() if self.loss.balances_gradients else []
 
     @classmethod
-    def start(cls, config: RunConfig, *, mean_rul: float, data_sha256: str, device: torch.device) -> "RunState":
+    def start(
+        cls,
+        config: RunConfig,
+        *,
+        mean_rul: float,
+        data_sha256: str,
+        device: torch.device,
+        precision: Precision = Precision.FP32,
+    ) -> "RunState":
         """The state before the first epoch, decided by `config.seed` alone; the caller's RNG is left as it was.
 
         Args:
@@ -64,6 +77,7 @@ class RunState:
             mean_rul: of the training labels, in cycles; the untrained network's answer.
             data_sha256: of the data set's file.
             device: where the run trains.
+            precision: what it computes in, not `auto`.
         """
         with fresh_rng(config.seed, device) as rng:
             model = AMNL(config)
@@ -84,7 +98,33 @@ class RunState:
             ),
             rng=rng,
             order=torch.Generator().manual_seed(random.Random(f"order {config.seed}").getrandbits(63)),
+            precision=precision,
+            scaler=grad_scaler(precision, device),
         )
+
+    def begin_step(self, steps_an_epoch: int) -> None:
+        """Counts an optimiser step, and sets its learning rate and the EMA's pull."""
+        self.step += 1
+        progress = min(1.0, self.step / (self.config.schedule_epochs * steps_an_epoch))
+        self.learning_rate = self.config.learning_rate * lr_factor(
+            progress, self.config.schedule, warmup=self.config.warmup_fraction, final=self.config.final_lr_fraction
+        )
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.learning_rate)
+            else:
+                group["lr"] = self.learning_rate
+        if self.ema:
+            self.ema.aim(self.step)
+
+    def make_capturable(self) -> None:
+        """Keeps on the device what a step reads and the host changes: for a CUDA graph."""
+        device = self.parameters[0].device
+        for group in self.optimizer.param_groups:
+            group["capturable"] = True
+            group["lr"] = torch.tensor(float(group["lr"]), device=device)
+        if self.ema:
+            self.ema.pull = torch.tensor(1.0, device=device)
 
     @property
     def evaluated(self) -> AMNL:

@@ -13,7 +13,7 @@ import amnl_tune.cli.app
 import amnl_tune.search.serving  # so that a fork has everything
 from amnl_tune.search import attempt, runner, worker
 from amnl_tune.search.ledger.reporting import ReportLine
-from amnl_tune.training import fitting
+from amnl_tune.training.step import Step
 
 __all__ = ["POINTS", "Fault", "work"]
 
@@ -23,7 +23,7 @@ POINTS: Mapping[str, tuple[Any, str, bool]] = {
     "before ask": (runner, "attach_trial", False),
     "after ask": (runner, "attach_trial", True),
     "mid-ask": (RDBStorage, "_set_trial_param", True),
-    "mid-epoch": (fitting, "_step", False),
+    "mid-epoch": (Step, "__call__", False),
     "before report": (ReportLine, "report", False),
     "after report": (ReportLine, "report", True),
     "mid-checkpoint": (os, "fsync", False),

@@ -22,6 +22,7 @@ from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search import attempt, runner
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.checkpoints import Checkpoints
+from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus
@@ -31,7 +32,7 @@ from amnl_tune.search.progress import progress
 from amnl_tune.search.runner import carry_out
 from amnl_tune.search.spec import PrunerTable, StudySpec
 from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.worker import budget_of, open_workplace, resolve_device, work
+from amnl_tune.search.worker import budget_of, open_workplace, work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import serialized, snapshot
 from amnl_tune.training.fitting import fit
