@@ -41,6 +41,7 @@ class Session:
     Attributes:
         workers: processes to start; 0: wait for those elsewhere. threads: of each; None: the cores shared out.
         device: of the workers. tensorboard: whether they write scalars.
+        team: processes that train each promoted run together, as one worker.
     """
 
     console: Console
@@ -50,6 +51,7 @@ class Session:
     threads: int | None
     device: str
     tensorboard: bool
+    team: int = 1
 
     def __post_init__(self) -> None:
         require_enough_storage(self.places.storage, self.workers)
@@ -143,10 +145,11 @@ class Session:
         return LocalWorkers(
             study=study,
             count=count,
-            threads=self.threads or threads_for(max(1, count)),
+            threads=self.threads or threads_for(max(1, count) * self.team),
             environment=environment,
             logs=self.artifacts.log(study, "worker").parent,
             options=tuple(options),
+            team=self.team,
         )
 
     def _stopped(self, study: str) -> bool:

@@ -32,6 +32,9 @@ def promote(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
     ] = None,
+    gpus: Annotated[
+        int, typer.Option(min=1, help="Train each run on that many GPUs (on a CPU: processes), one run at a time.")
+    ] = 1,
     storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
@@ -51,6 +54,7 @@ def promote(
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.cli.summary import print_summary
     from amnl_tune.results.summary import summarize
+    from amnl_tune.search.devices import require_devices
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.promotion import open_promotion
     from amnl_tune.search.scoring import score_again
@@ -61,10 +65,16 @@ def promote(
     places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
+    if gpus > 1:
+        if workers not in (None, 1):
+            raise typer.BadParameter(f"--gpus {gpus} trains one run at a time; leave --workers out")
+        require_devices(gpus, device or spec.hardware.device)
+        workers = 1
     session = Session(
         console=console,
         places=places,
         ledger=ledger,
+        team=gpus,
         workers=spec.hardware.workers if workers is None else workers,
         threads=threads or spec.hardware.threads_per_worker,
         device=device or spec.hardware.device,

@@ -34,7 +34,7 @@ def leaving_by_signals(parent: int | None) -> "Leaving":
     """SIGINT: leave after the epoch. SIGTERM: within it if it takes longer than GRACE. Either one again: now."""
     from amnl_tune.search.leaving import Leaving
 
-    leaving = Leaving(also=lambda: parent is not None and os.getppid() != parent)
+    leaving = Leaving(also=lambda: parent is not None and _is_gone(parent))
 
     def ask(number: int, frame: object) -> None:
         if not leaving.ask():
@@ -46,6 +46,15 @@ def leaving_by_signals(parent: int | None) -> "Leaving":
         signal.signal(wanted, ask)
     signal.signal(signal.SIGALRM, lambda number, frame: leaving.hurry())
     return leaving
+
+
+def _is_gone(parent: int) -> bool:
+    """Whether this process's launcher, or torchrun's, has left it behind."""
+    if os.getppid() == parent:
+        return False
+    import psutil
+
+    return parent not in {ancestor.pid for ancestor in psutil.Process().parents()}
 
 
 def worker(
@@ -83,14 +92,17 @@ def worker(
     from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
+    from amnl_tune.search.following import joined_team
     from amnl_tune.search.serving import serve_all, wait_and_work
-    from amnl_tune.search.worker import open_workplace, work
+    from amnl_tune.search.worker import open_workplace, work, work_in_team
     from amnl_tune.training.precision import Precision as TrainingPrecision
 
     quiet_libraries()
     if study is None and not wait:
         raise typer.BadParameter("a study's name is needed; or --wait, to work on every study of the storage")
     places = settings(storage, home, data_dir, artifacts)
+
+    team = joined_team(device)
 
     def open_place(name: str) -> "Workplace":
         return open_workplace(
@@ -101,6 +113,7 @@ def worker(
             leaving=leaving,
             device=device,
             precision=TrainingPrecision(precision) if precision else None,
+            team=team,
             stall_timeout=stall_timeout,
             accelerators=accelerators,
             tensorboard=tensorboard,
@@ -108,7 +121,11 @@ def worker(
             promotion=promotion,
         )
 
-    if study is None:
+    if team is not None:
+        if study is None or wait:
+            raise typer.BadParameter("processes that torchrun has started work on one study by name, without --wait")
+        work_in_team(open_place(study), threads=threads)
+    elif study is None:
         serve_all(places.storage, open_place, leaving, threads=threads)
     elif wait:
         wait_and_work(places.storage, study, open_place, leaving, threads=threads)

@@ -19,6 +19,9 @@ from amnl_tune.launch.supervision import GRACE_SECONDS, MAX_RESTARTS, USER_ERROR
 __all__ = ["LocalWorkers"]
 
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--max-restarts=0")
+
+
 @dataclass
 class _Place:
     log: Path
@@ -38,6 +41,7 @@ class LocalWorkers:
         logs: folder; each worker appends to a file of its own.
         options: further options of `amnl-tune worker`.
         slots: the part of this machine that each gets; empty: all see the whole of it.
+        team: processes that train each run together, started by torchrun; such a team counts as one worker.
     """
 
     study: str
@@ -47,6 +51,7 @@ class LocalWorkers:
     logs: Path
     options: tuple[str, ...] = ()
     slots: tuple[Slot, ...] = ()
+    team: int = 1
     _places: list[_Place] = field(default_factory=list)
 
     def __enter__(self) -> "LocalWorkers":
@@ -98,8 +103,10 @@ class LocalWorkers:
                 time.sleep(0.05)
 
     def _start(self, place: _Place) -> subprocess.Popen[bytes]:
+        share = place.slot.accelerators * self.team
         command = [
             sys.executable,
+            *((*TORCHRUN, f"--nproc-per-node={self.team}") if self.team > 1 else ()),
             "-m",
             "amnl_tune",
             "worker",
@@ -107,7 +114,7 @@ class LocalWorkers:
             "--threads",
             str(self.threads),
             *self.options,
-            *(() if place.slot.accelerators == 1.0 else ("--accelerators", f"{place.slot.accelerators:g}")),
+            *(() if share == 1.0 else ("--accelerators", f"{share:g}")),
         ]
         own = {**thread_environment(self.threads), **place.slot.environment, WORKER_PARENT: str(os.getpid())}
         with _opened(place.log) as log:

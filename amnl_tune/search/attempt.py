@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amnl_tune.search.checkpoints import Checkpoints
+from amnl_tune.search.following import fit_together
 from amnl_tune.search.leaving import LeavingError
 from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.models import RunRow
@@ -15,7 +16,7 @@ from amnl_tune.search.reporter import Ending, Report, Reporter
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import EpochResult, fit
+from amnl_tune.training.fitting import EpochResult
 from amnl_tune.training.scalars import scalar_log
 
 __all__ = ["Attempt", "Judge"]
@@ -69,7 +70,7 @@ class Attempt:
         with (
             scalar_log(folder, first_epoch=resume.epoch + 1 if resume else 1) as log,
             Reporter(place.ledger, self.lease, ttl=place.lease_ttl) as reporter,
-            closing(fit(self.config, place.data, resume=resume, execution=place.execution)) as epochs,
+            closing(fit_together(self.config, place.data, resume=resume, execution=place.execution)) as epochs,
         ):
             try:
                 if resume and self._catch_up(resume, reporter):

@@ -8,12 +8,18 @@ from amnl_tune.errors import StudyError
 from amnl_tune.search.spec_tables import HardwareTable
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.precision import Precision, require_supported
+from amnl_tune.training.team import Team
 
-__all__ = ["execution_of", "resolve_device"]
+__all__ = ["execution_of", "require_devices", "resolve_device"]
 
 
 def execution_of(
-    hardware: HardwareTable, *, home: Path, device: str | None = None, precision: Precision | None = None
+    hardware: HardwareTable,
+    *,
+    home: Path,
+    device: str | None = None,
+    precision: Precision | None = None,
+    team: Team | None = None,
 ) -> Execution:
     """How runs are carried out here, from the study file's table; `device` and `precision` override it.
 
@@ -28,7 +34,21 @@ def execution_of(
         probes=home / "probes",
         data_path=hardware.data_path,
         loader_workers=hardware.loader_workers,
+        team=team or Team(),
     )
+
+
+def require_devices(count: int, device: str) -> None:
+    """
+    Raises:
+        StudyError: fewer CUDA devices, or one in particular, where a run is to be trained on `count` of them.
+    """
+    resolved = resolve_device(device)
+    if resolved.startswith("cuda") and (resolved != "cuda" or torch.cuda.device_count() < count):
+        raise StudyError(
+            f"`--gpus` must be at most the CUDA devices here, but got --gpus {count} with --device {device} for "
+            f"{torch.cuda.device_count()} of them; lower it, or use --device cuda"
+        )
 
 
 def resolve_device(device: str) -> str:

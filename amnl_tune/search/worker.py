@@ -16,6 +16,7 @@ from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import execution_of
+from amnl_tune.search.following import dismiss, follow
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger, parse_url
@@ -34,8 +35,9 @@ from amnl_tune.search.watchdog import Watchdog
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.settings import masked
 from amnl_tune.training.precision import Precision
+from amnl_tune.training.team import Team
 
-__all__ = ["budget_of", "is_done", "open_workplace", "work"]
+__all__ = ["budget_of", "is_done", "open_workplace", "work", "work_in_team"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ def open_workplace(
     leaving: Leaving | None = None,
     device: str | None = None,
     precision: Precision | None = None,
+    team: Team | None = None,
     stall_timeout: float | None = None,
     **options: Any,
 ) -> Workplace:
@@ -62,6 +65,7 @@ def open_workplace(
         source, artifacts: where data and files are.
         leaving: when the worker is to leave; None: never.
         device, precision, stall_timeout: None: the study file's.
+        team: the processes that train each run together; None: this one alone.
         options: further fields of Workplace.
 
     Raises:
@@ -85,7 +89,7 @@ def open_workplace(
         prior=prior_of(row),
         data=study_data(row, spec, source, artifacts),
         artifacts=artifacts,
-        execution=execution_of(spec.hardware, home=artifacts.home, device=device, precision=precision),
+        execution=execution_of(spec.hardware, home=artifacts.home, device=device, precision=precision, team=team),
         leaving=leaving or Leaving(),
         outage=spec.hardware.outage,
         watchdog=Watchdog(stall_timeout or spec.hardware.stall_timeout),
@@ -123,6 +127,17 @@ def work(place: Workplace, *, threads: int | None = None, wait: bool = False) ->
     finally:
         place.watchdog.rest()
         _try(lambda: sign_out(place.ledger, own))
+
+
+def work_in_team(place: Workplace, *, threads: int | None = None) -> None:
+    """`work`, by one of the processes that train each run together."""
+    if not place.execution.team.leads:
+        follow(place.data, place.execution, threads)
+        return
+    try:
+        work(place, threads=threads)
+    finally:
+        dismiss(place.execution)
 
 
 def _work_once(place: Workplace, own: WorkerIdentity, *, wait: bool) -> bool:

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["SynchronizedBatchNorm", "Team", "join_team", "launched_as_team", "leave_team"]
+__all__ = ["SynchronizedBatchNorm", "Team", "is_in_team", "join_team", "leave_team"]
 
 PATIENCE = timedelta(days=1)
 """For the others' next word: between two runs a team may wait for hours."""
@@ -61,22 +61,23 @@ class Team:
         return batch if self.is_alone else batch.tensor_split(self.size)[self.rank]
 
 
-def launched_as_team() -> bool:
-    """Whether torchrun has started this process."""
-    return dist.is_torchelastic_launched()
-
-
-def join_team(device: torch.device) -> Team:
+def join_team(*, cuda: bool) -> Team:
     """Meets the other processes that torchrun has started; gloo between CPUs, NCCL between CUDA devices."""
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
-    return Team(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+    return Team(dist.get_rank(), dist.get_world_size())
 
 
 def leave_team() -> None:
-    """After the last word."""
+    """For good; whoever still waits for this process fails."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def is_in_team() -> bool:
+    """Joined, and not left."""
+    return dist.is_initialized()
 
 
 class SynchronizedBatchNorm(nn.BatchNorm1d):

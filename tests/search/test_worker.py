@@ -144,7 +144,7 @@ def test_out_of_memory_fails_the_trial_and_the_search_goes_on(
             raise error
         return fit(config, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attempt, "fit", too_large)
+    monkeypatch.setattr(attempt, "fit_together", too_large)
     work(place, threads=1)
     rows = runs(place.ledger)
     assert len(rows) == 4
@@ -164,7 +164,7 @@ def test_a_configuration_that_is_refused_fails_with_its_reason(
             raise ConfigurationError("`batch_size` must be another one")
         return fit(config, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attempt, "fit", picky)
+    monkeypatch.setattr(attempt, "fit_together", picky)
     work(place, threads=1)
     failed = [row for row in runs(place.ledger) if row.status is RunStatus.FAIL]
     assert failed
