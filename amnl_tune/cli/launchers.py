@@ -42,7 +42,7 @@ def on_this_machine(wishes: Wishes) -> None:
     count = wishes.workers or spec.hardware.workers
     device = wishes.device or spec.hardware.device
     slots = _slots(count, device, wishes.gpus)
-    threads = wishes.threads or spec.hardware.threads_per_worker or threads_for(count)
+    threads = threads_for(count, wishes.threads or spec.hardware.threads_per_worker)
     warning = overload(count, threads, physical_cores())
     if warning and not slots[0].gpus:
         typer.echo(warning, err=True)

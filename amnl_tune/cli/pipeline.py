@@ -145,7 +145,7 @@ class Session:
         return LocalWorkers(
             study=study,
             count=count,
-            threads=self.threads or threads_for(max(1, count) * self.team),
+            threads=threads_for(max(1, count) * self.team, self.threads),
             environment=environment,
             logs=self.artifacts.log(study, "worker").parent,
             options=tuple(options),

@@ -1,5 +1,6 @@
 """This machine, as a worker needs to know it."""
 
+import logging
 import os
 import socket
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import psutil
 
 __all__ = ["host_name", "is_alive", "physical_cores", "process_started", "threads_for"]
+
+
+logger = logging.getLogger(__name__)
 
 
 def host_name() -> str:
@@ -24,9 +28,20 @@ def physical_cores() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or available, available))
 
 
-def threads_for(workers: int) -> int:
-    """Threads of each of `workers` on this machine: together never more than its cores (performance: CPU)."""
-    return max(1, physical_cores() // max(1, workers))
+def threads_for(workers: int, wanted: int | None = None) -> int:
+    """Threads of each of `workers` on this machine: together never more than its cores (performance: CPU).
+
+    Args:
+        workers: processes that train side by side here.
+        wanted: threads of each; None: the cores shared out. What does not fit is cut, with a warning.
+    """
+    fitting = max(1, physical_cores() // max(1, workers))
+    if wanted is not None and wanted > fitting:
+        logger.warning(
+            "workers' threads must fit this machine's %d cores, but got %d workers of %d threads; each has %d",
+            physical_cores(), workers, wanted, fitting,
+        )  # fmt: skip
+    return min(wanted or fitting, fitting)
 
 
 def process_started() -> float:
