@@ -25,6 +25,8 @@ __all__ = ["Probe", "best_precision", "device_name", "probe"]
 logger = logging.getLogger(__name__)
 
 ROUNDS = 5
+FEWEST_ROUNDS, LONG = 3, 5.0
+"""After that many rounds a probe ends that has taken that many seconds."""
 WARM_UP = {"cuda": 5}
 """Untimed steps, 1 elsewhere: on CUDA the graph is captured in them."""
 HOPELESS = 2.0
@@ -83,7 +85,10 @@ def probe(config: RunConfig, batches: Batches, training: Tensor, execution: Exec
     warm = {bout.precision: bout.warm_up() for bout in bouts}
     bouts = [bout for bout in bouts if warm[bout.precision] < HOPELESS * warm[Precision.FP32]]
     taken: dict[Precision, list[float]] = {bout.precision: [] for bout in bouts}
-    for _ in range(ROUNDS):
+    started = time.monotonic()
+    for done in range(ROUNDS):
+        if done >= FEWEST_ROUNDS and time.monotonic() - started > LONG:
+            break
         for bout in bouts:
             taken[bout.precision].append(bout.step())
     seconds = {precision: statistics.median(times) for precision, times in taken.items()}
