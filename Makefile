@@ -12,10 +12,10 @@ run: $(VENV)/.run
 	$(BIN)/amnl-tune run $(STUDY) $(OPTIONS)
 
 test: lint types imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: lint types imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 # 200 random faults on real workers and a real PostgreSQL; FAULTS=50 for fewer
 FAULTS ?= 200

@@ -145,20 +145,21 @@ def test_from_a_file_to_an_export_and_again(bench: Bench) -> None:
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("promotion", "epochs"), [(0, 2), (1, 1)], ids=["in the search", "in the promotion"])
 def test_interrupted_and_continued_is_undisturbed(
-    promotion: int, epochs: int, bench: Bench, tmp_path: Path, tiny_study: str, fleet_dir: Path
+    bench: Bench, tmp_path: Path, tiny_study: str, fleet_dir: Path
 ) -> None:
-    longer = tiny_study.replace("epochs = 3", "epochs = 6").replace("epochs = 4", "epochs = 12")
+    """In the search, and again in the promotion."""
+    longer = tiny_study.replace("epochs = 3", "epochs = 6").replace("epochs = 4", "epochs = 40")
     bench.file.write_text(longer)
-    victim = bench.start()
-    bench.wait_until(promotion, epochs)
-    victim.send_signal(signal.SIGINT)
-    out, err = victim.communicate(timeout=90)
-    assert victim.returncode == 2, out + err
-    assert err.strip().splitlines()[-1].startswith("Interrupted: everything up to here is kept")
-    assert "Traceback" not in err
-    assert any(result[2] == RunStatus.WAITING for result in bench.results())
+    for promotion, epochs in ((0, 2), (1, 1)):
+        victim = bench.start()
+        bench.wait_until(promotion, epochs)
+        victim.send_signal(signal.SIGINT)
+        out, err = victim.communicate(timeout=90)
+        assert victim.returncode == 2, out + err
+        assert err.strip().splitlines()[-1].startswith("Interrupted: everything up to here is kept")
+        assert "Traceback" not in err
+        assert any(result[2] == RunStatus.WAITING for result in bench.results() if result[0] == promotion)
     code, _, err = bench.run()
     assert (code, err) == (0, "")
     undisturbed = Bench(tmp_path / "undisturbed", longer, fleet_dir)
@@ -168,7 +169,8 @@ def test_interrupted_and_continued_is_undisturbed(
 
 def test_interrupted_in_the_lr_range_test(bench: Bench) -> None:
     """The study is there, but nothing of it is settled yet."""
-    bench.file.write_text(bench.file.read_text().replace("num_iter = 60", "num_iter = 1500"))
+    text = bench.file.read_text().replace("workers = 2", "workers = 1")
+    bench.file.write_text(text.replace("num_iter = 60", "num_iter = 1500"))
     victim = bench.start()
     until = time.monotonic() + 60
     while time.monotonic() < until and not bench.is_being_prepared():
@@ -200,6 +202,7 @@ def test_two_runs_at_once_share_the_work(bench: Bench) -> None:
 
 def test_without_data_and_network_the_simulated_fleet_steps_in_loudly(bench: Bench, tmp_path: Path) -> None:
     text = bench.file.read_text().replace('dataset = "SIM1"', 'dataset = "FD001"\nfallback = "SIM1"')
+    text = text.replace("workers = 2", "workers = 1")
     bench.file.write_text(text.replace("stride = 8", "stride = 40").replace("batch_size = 32", "batch_size = 16"))
     blocked = {"https_proxy": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
     process = subprocess.run(
@@ -233,7 +236,7 @@ def small_disk(tmp_path: Path) -> "object":
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, tiny_study: str, fleet_dir: Path) -> None:
-    bench = Bench(small_disk / "home", tiny_study, fleet_dir)
+    bench = Bench(small_disk / "home", tiny_study.replace("workers = 2", "workers = 1"), fleet_dir)
     code, _, err = bench.run("--no-tensorboard")
     assert code == 2
     assert err.count("\n") == 1, err

@@ -151,7 +151,7 @@ def _serving(
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         assert not failures, failures
         yield Site(urls[0].rstrip("/"))
     finally:
