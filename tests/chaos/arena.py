@@ -187,7 +187,7 @@ class Arena:
         write_fleet("SIM1", self.home / "data", seed=1, engines=10)
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # the fork server's
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["chaos.victim"])
+        self._context.set_forkserver_preload(["chaos.victim", "torch._dynamo"])  # the first optimizer would import it
 
     def spec(self, **changes: Any) -> StudySpec:
         """The study; `changes` are of its tables."""
