@@ -14,6 +14,7 @@ from amnl_tune.search.range_test import RangeTest
 
 __all__ = [
     "ParallelAxis",
+    "blank_figure",
     "history_figure",
     "importance_figure",
     "learning_curves_figure",
@@ -40,7 +41,7 @@ FEW = 5
 
 def history_figure(history: pd.DataFrame) -> go.Figure:
     """Values by trial with the running best; pruned trials faded. From `frames.history_frame`."""
-    figure = _figure("trial", RMSE)
+    figure = blank_figure("trial", RMSE)
     for status, colour, opacity in (("complete", BLUE, 1.0), ("pruned", GREY, 0.5)):
         part = history[history["status"] == status]
         figure.add_scatter(
@@ -60,7 +61,7 @@ def history_figure(history: pd.DataFrame) -> go.Figure:
 
 def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
     """Validation RMSE by epoch, one line a run; pruned ones faded. From `frames.epochs_frame`."""
-    figure = _figure("epoch", RMSE)
+    figure = blank_figure("epoch", RMSE)
     ends = epochs.drop_duplicates(["trial", "seed"])
     few = (ends["status"] != "pruned").sum() <= MOST_NAMES
     for (trial, seed), run in epochs.groupby(["trial", "seed"], sort=False):
@@ -81,7 +82,7 @@ def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
 def range_test_figure(test: RangeTest) -> go.Figure:
     """The LR range test's curve with what each rule suggests."""
     curve = range_test_frame(test)
-    figure = _figure("learning rate", "loss (share of the first)")
+    figure = blank_figure("learning rate", "loss (share of the first)")
     figure.add_scatter(x=curve["learning_rate"], y=curve["loss"], mode="lines", name="loss", line={"color": BLUE})
     for (rule, rate), colour in zip(test.suggested.items(), (ORANGE, GREEN, GREY), strict=True):
         if rate is not None:
@@ -99,7 +100,7 @@ def range_test_figure(test: RangeTest) -> go.Figure:
 
 def prediction_figure(engines: pd.DataFrame) -> go.Figure:
     """Predicted and true RUL of each test engine, in order of the true one. From `frames.test_frame`."""
-    figure = _figure("test engines, longest-lived first", "RUL (cycles)")
+    figure = blank_figure("test engines, longest-lived first", "RUL (cycles)")
     order = list(range(len(engines)))
     figure.add_scatter(x=order, y=engines["true"], mode="lines", name="true (capped at 125)", line={"color": ORANGE})
     figure.add_scatter(
@@ -116,7 +117,7 @@ def prediction_figure(engines: pd.DataFrame) -> go.Figure:
 
 def importance_figure(importance: pd.DataFrame) -> go.Figure:
     """Share of each setting, largest on top. From `frames.importance_frame`."""
-    figure = _figure("share of the differences between complete trials", "")
+    figure = blank_figure("share of the differences between complete trials", "")
     ordered = importance.iloc[::-1]
     figure.add_bar(x=ordered["importance"], y=ordered["setting"], orientation="h", marker={"color": BLUE})
     figure.update_yaxes(automargin=True)
@@ -166,7 +167,7 @@ def _numeric_axis(label: str, values: Sequence[float | None], low: float, high: 
 
 def parallel_figure(axes: Sequence[ParallelAxis]) -> go.Figure:
     """One line a trial, the best one marked. Lines, not plotly's own kind: that one needs WebGL and prints blank."""
-    figure = _figure("", "")
+    figure = blank_figure("", "")
     for trial, line in reversed(list(enumerate(zip(*(axis.positions for axis in axes), strict=True)))):
         figure.add_scatter(
             x=list(range(len(axes))),
@@ -202,7 +203,8 @@ def write_range_test(test: RangeTest, path: Path) -> None:
     write_content(path, page.encode())
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def blank_figure(x: str, y: str) -> go.Figure:
+    """Axes with titles in the common style, nothing drawn yet."""
     figure = go.Figure()
     figure.update_layout(
         template="none",

@@ -28,7 +28,7 @@ from amnl_tune.training.state import RunState
 from amnl_tune.training.step import Step
 from amnl_tune.training.team import Team
 
-__all__ = ["EpochResult", "fit"]
+__all__ = ["Engines", "EpochResult", "fit"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def fit(
             precision that the device lacks.
     """
     execution = execution or Execution()
-    engines = _Engines.of(config, data, execution)
+    engines = Engines.of(config, data, execution)
     state = RunState.start(
         config,
         mean_rul=float(data.rows.rul[engines.training].mean()),
@@ -114,7 +114,7 @@ def fit(
             return
 
 
-def _precision(config: RunConfig, engines: "_Engines", resume: Checkpoint | None, execution: Execution) -> Precision:
+def _precision(config: RunConfig, engines: "Engines", resume: Checkpoint | None, execution: Execution) -> Precision:
     """A resumed run's own, where the device has it; otherwise as wanted, or as the probe finds."""
     require_supported(execution.precision, execution.device)
     if resume:
@@ -127,7 +127,7 @@ def _precision(config: RunConfig, engines: "_Engines", resume: Checkpoint | None
 
 
 @dataclass(frozen=True)
-class _Engines:
+class Engines:
     """What a run learns from and is scored on.
 
     Attributes:
@@ -141,7 +141,8 @@ class _Engines:
     validation: Tensor
 
     @classmethod
-    def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "_Engines":
+    def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "Engines":
+        """As a run of `config` has them. Raises ConfigurationError as `fit`."""
         training = data.training_windows(config.window, config.stride)
         if config.batch_size > len(training):
             raise ConfigurationError(
@@ -159,7 +160,7 @@ class _Engines:
         return cls(rows, batches, training, validation)
 
 
-def _epoch(state: RunState, engines: _Engines, step: Step | GraphedStep, execution: Execution) -> EpochResult:
+def _epoch(state: RunState, engines: Engines, step: Step | GraphedStep, execution: Execution) -> EpochResult:
     """Trains and validates one epoch; the state is one epoch further."""
     started = time.perf_counter()
     team = execution.team
@@ -196,7 +197,7 @@ def _ended(state: RunState) -> bool:
     return state.epoch >= state.config.epochs or state.out_of_patience or diverged
 
 
-def _finished(result: EpochResult, data: PreparedData, engines: _Engines) -> EpochResult:
+def _finished(result: EpochResult, data: PreparedData, engines: Engines) -> EpochResult:
     """The last epoch with the full validation pass over the best weights."""
     if result.diverged:
         return result
@@ -204,7 +205,7 @@ def _finished(result: EpochResult, data: PreparedData, engines: _Engines) -> Epo
     return replace(result, final=validate_fully(state.best_model(), data, engines.rows, state.config.window))
 
 
-def _train_epoch(state: RunState, engines: _Engines, step: Step | GraphedStep, team: Team) -> Tensor:
+def _train_epoch(state: RunState, engines: Engines, step: Step | GraphedStep, team: Team) -> Tensor:
     """One pass in random order; (2,) mean raw RUL and health terms. Nothing in it waits for the device.
 
     A last batch of fewer windows than a team has processes is left out.

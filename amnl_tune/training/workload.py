@@ -1,0 +1,38 @@
+"""How much arithmetic a network asks for, counted on its layers: what times of different shapes are compared by.
+
+Notation: T window, C a convolution's channels, H hidden size, D = 2 H.
+"""
+
+from itertools import pairwise
+
+from amnl_tune.rul.configuration import Loss, NetworkConfig, Pooling
+from amnl_tune.rul.network import FEATURE_COUNT, HEALTH_CLASSES, HEALTH_HEAD, RUL_HEAD
+from amnl_tune.training.config import RunConfig
+
+__all__ = ["forward_work", "step_work"]
+
+BALANCED = (Loss.GABA, Loss.GRACE)
+"""Losses that ask for each task's gradients by itself: one more backward pass."""
+
+
+def forward_work(config: NetworkConfig) -> float:
+    """Multiply-adds of one window's forward pass; 100.9 million for the published network of 30 cycles."""
+    cycles, width = config.window, 2 * config.hidden_size
+    convolutions = 3 * _products(FEATURE_COUNT, *config.conv_channels)
+    inputs = [config.conv_channels[-1], *[width] * (config.num_layers - 1)]
+    lstm = sum(2 * 4 * config.hidden_size * (size + config.hidden_size) for size in inputs)
+    attention = 4 * width**2 + 2 * cycles * width
+    pooled = 2 * width if config.pooling is Pooling.LAST_MEAN else width
+    last = config.fc_sizes[-1]
+    heads = _products(last, *RUL_HEAD, 1) + _products(last, *HEALTH_HEAD, len(HEALTH_CLASSES))
+    return float(cycles * (convolutions + lstm + attention) + _products(pooled, *config.fc_sizes) + heads)
+
+
+def step_work(config: RunConfig) -> float:
+    """Multiply-adds of a training step: a backward pass costs two forward passes."""
+    passes = 5 if config.loss in BALANCED else 3
+    return passes * config.batch_size * forward_work(config)
+
+
+def _products(*sizes: int) -> int:
+    return sum(before * after for before, after in pairwise(sizes))
