@@ -1,0 +1,139 @@
+"""The benchmark as a whole: the published table measured on this machine, data paths, inference."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from amnl_tune.results.benchmark.contest import ACCUMULATION, Arena, contest
+from amnl_tune.results.benchmark.data_paths import DataPathCost, measure_data_paths
+from amnl_tune.results.benchmark.inference import InferenceSpeed, measure_inference
+from amnl_tune.results.benchmark.table import Stopped, TrainingRow, published_table
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.search.host import physical_cores
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.execution import Execution
+from amnl_tune.training.fitting import Engines, fit
+from amnl_tune.training.precision import Precision
+from amnl_tune.training.probe import Probe, device_name, probe
+
+__all__ = ["Benchmark", "inference_frame", "measure", "training_frame"]
+
+BOUT = 2.0
+"""Seconds that the steps of a bout take by default, in float32."""
+MOST_STEPS = 200
+MOST_WINDOWS = 512
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured, and on what.
+
+    Attributes:
+        dataset, batch_size, windows, parameters: of the run; windows an epoch.
+        device: name of the product. threads, cores: of this process and this machine.
+        rounds, steps: bouts of each arm, batches of a bout.
+        probe: seconds of our step by precision; `probe.precision` is what the fast arms compute in.
+        training, data_paths, inference: the three tables.
+    """
+
+    dataset: str
+    batch_size: int
+    windows: int
+    parameters: int
+    device: str
+    threads: int
+    cores: int
+    torch: str
+    rounds: int
+    steps: int
+    probe: Probe
+    training: list[TrainingRow]
+    data_paths: list[DataPathCost]
+    inference: list[InferenceSpeed]
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-serialisable."""
+        return asdict(self)
+
+
+def measure(
+    config: RunConfig,
+    data: PreparedData,
+    execution: Execution,
+    *,
+    workers: int,
+    rounds: int,
+    steps: int | None = None,
+    full: RunConfig | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Benchmark:
+    """Runs the benchmark in this process, under its threads.
+
+    Args:
+        config: of the run. data: its engines. execution: on which device.
+        workers: processes of the published recipe's DataLoader.
+        rounds: bouts of each arm. steps: batches of a bout, rounded up to whole accumulated steps; None: some seconds.
+        full: a run to be really trained until early stopping ends it; None: that row stays open.
+        say: hears what is being done.
+
+    Raises:
+        ConfigurationError: as `fit`.
+    """
+    say("Probing precisions")
+    engines = Engines.of(config, data, execution)
+    found = probe(config, engines.batches, engines.training, execution)
+    arena = Arena(config, data, execution, Precision(found.precision), workers)
+    say("Inference")
+    inference, parameters = _inference(arena, rounds)  # first: peaks of memory are not yet training's
+    say("Data paths")
+    paths = measure_data_paths(arena, rounds=rounds)
+    wanted = steps or min(MOST_STEPS, max(1, int(BOUT / found.seconds[Precision.FP32])))
+    whole = -(-wanted // ACCUMULATION) * ACCUMULATION
+    say(f"Training: {rounds} rounds of {whole} steps an arm")
+    outcomes = contest(arena, rounds=rounds, steps=whole)
+    if full:
+        say(f"Training up to {full.epochs} epochs, until early stopping")
+    stopped = _stopped(full, data, execution, arena.precision) if full else None
+    return Benchmark(
+        dataset=data.dataset,
+        batch_size=config.batch_size,
+        windows=len(engines.training),
+        parameters=parameters,
+        device=device_name(execution.device),
+        threads=torch.get_num_threads(),
+        cores=physical_cores(),
+        torch=torch.__version__,
+        rounds=rounds,
+        steps=whole,
+        probe=found,
+        training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped),
+        data_paths=paths,
+        inference=inference,
+    )
+
+
+def _inference(arena: Arena, rounds: int) -> tuple[list[InferenceSpeed], int]:
+    model = arena.start(Precision.FP32).model
+    last = arena.training[:MOST_WINDOWS].to(arena.device)
+    windows = arena.data.rows.to(arena.device).windows(last, arena.config.window)
+    speeds = measure_inference(model, windows, arena.precision, rounds=rounds)
+    return speeds, sum(p.numel() for p in model.parameters())
+
+
+def _stopped(full: RunConfig, data: PreparedData, execution: Execution, precision: Precision) -> Stopped:
+    resolved = Execution(device=execution.device, precision=precision, data_path=execution.data_path)
+    *_, last = fit(full, data, execution=resolved)
+    return Stopped(after=last.number, epochs=full.epochs)
+
+
+def training_frame(rows: list[TrainingRow]) -> pd.DataFrame:
+    """One row an arm, by the names of TrainingRow."""
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def inference_frame(rows: list[InferenceSpeed]) -> pd.DataFrame:
+    """One row a batch size, by the names of InferenceSpeed."""
+    return pd.DataFrame([asdict(row) for row in rows])
