@@ -1,0 +1,135 @@
+"""This machine, tried for a moment: shapes of a study timed in worker processes that really work side by side."""
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import fmean
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from amnl_tune.errors import AmnlTuneError, StudyError
+from amnl_tune.rul.cache import cached_prepare
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.devices import execution_of
+from amnl_tune.search.host import threads_for
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.training.calibration import Timing, calibrate
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.precision import Precision
+
+__all__ = ["Rehearsal", "Station"]
+
+PATIENCE = 300.0
+"""Seconds after which a process that says nothing counts as stuck."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """What a worker process needs to train as the study's workers would."""
+
+    spec: StudySpec
+    directories: tuple[Path, ...]
+    home: Path
+    device: str
+    precision: Precision
+
+
+class Rehearsal:
+    """So many worker processes, started once; `time` lets some of them train at once.
+
+    Args:
+        station: of each.
+        most: processes.
+    """
+
+    def __init__(self, station: Station, most: int) -> None:
+        self.station, self.most = station, most
+        self.start_seconds = 0.0
+        self._pipes: list[Connection] = []
+        self._processes: list[Any] = []
+
+    def __enter__(self) -> "Rehearsal":
+        context = multiprocessing.get_context("spawn")
+        started = time.perf_counter()
+        for _ in range(self.most):
+            here, there = context.Pipe()
+            process = context.Process(target=_work, args=(self.station, there), daemon=False)
+            process.start()
+            there.close()
+            self._pipes.append(here)
+            self._processes.append(process)
+        for pipe in self._pipes:
+            _answer(pipe)
+        self.start_seconds = time.perf_counter() - started
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for pipe in self._pipes:
+            with suppress(OSError):
+                pipe.send(None)
+            pipe.close()
+        for process in self._processes:
+            process.join(1.0 if error else PATIENCE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    def time(self, config: RunConfig, side_by_side: int) -> Timing:
+        """Mean over `side_by_side` processes that train `config` at once, each with its share of the cores.
+
+        Raises:
+            AmnlTuneError: as they did. StudyError: one of them has died.
+        """
+        fitting = threads_for(side_by_side)
+        threads = min(self.station.spec.hardware.threads_per_worker or fitting, fitting)
+        at_work = self._pipes[:side_by_side]
+        for pipe in at_work:
+            pipe.send((config, threads))
+        return _mean([_answer(pipe) for pipe in at_work])
+
+
+def _mean(timings: Sequence[Timing]) -> Timing:
+    return Timing(**{field.name: fmean(getattr(timing, field.name) for timing in timings) for field in fields(Timing)})
+
+
+def _answer(pipe: Connection) -> Any:
+    try:
+        answer = pipe.recv() if pipe.poll(PATIENCE) else None
+    except EOFError:
+        answer = None
+    if answer is None:
+        raise StudyError(
+            "Processes must be able to train side by side here, but one of them has died or is stuck; free memory, or "
+            "lower `hardware.workers`"
+        )
+    if isinstance(answer, AmnlTuneError):
+        raise answer
+    return answer
+
+
+def _work(station: Station, pipe: Connection) -> None:
+    """A process: everything that a worker imports and opens, then timings until there is nothing more to do."""
+    try:
+        spec = station.spec
+        fleet = FleetSource(station.directories).training(spec.data.dataset)
+        config = spec.run_config(spec.incumbent_parameters())
+        data = cached_prepare(fleet, config, Artifacts(station.home).prepared)
+        execution = execution_of(spec.hardware, home=station.home, device=station.device, precision=station.precision)
+        pipe.send("ready")
+        while (order := pipe.recv()) is not None:
+            config, threads = order
+            torch.set_num_threads(threads)
+            pipe.send(calibrate(config, data, execution))
+    except AmnlTuneError as error:
+        pipe.send(error)
+    except (EOFError, KeyboardInterrupt):  # whoever asked has gone
+        return

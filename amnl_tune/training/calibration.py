@@ -1,0 +1,174 @@
+"""How long a run takes here, from a moment of the real thing: its own training steps and forward passes.
+
+Notation: B batch, M training windows.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amnl_tune.rul.preparation import EngineRows, PreparedData
+from amnl_tune.training.batches import Batches, DataPath, LoaderBatches, ResidentBatches, choose_data_path
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.evaluation import validate
+from amnl_tune.training.execution import Execution
+from amnl_tune.training.graph import make_step
+from amnl_tune.training.precision import Precision, float32_mode
+from amnl_tune.training.probe import best_precision
+from amnl_tune.training.rng import own_rng
+from amnl_tune.training.state import RunState
+
+__all__ = ["Timing", "calibrate"]
+
+MOMENT = 0.4
+"""Seconds for which steps of one shape are timed."""
+SMALL = 16
+"""Windows of the first steps: they tell whether the whole batch can be afforded."""
+AFFORDABLE = 0.5
+"""Seconds that a timed step may take; a larger batch is timed in part, and continued as a straight line."""
+FEWEST = 3
+WARM_UP = {"cuda": 5}
+"""Untimed steps, 2 elsewhere: on CUDA the graph is captured in them."""
+TOGETHER = {"cuda": 20}
+"""Steps that are timed as one, 1 elsewhere: a CUDA device is waited for only after them, as in a real epoch."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one shape on this machine.
+
+    Attributes:
+        step: seconds of a training step with the gathering of its batch, median.
+        spread: of the steps around it, as a share: half the distance of their quartiles.
+        forward: seconds a window in validation.
+        probing: seconds that `precision = "auto"` took to decide; 0 where it had been decided before.
+    """
+
+    step: float
+    spread: float
+    forward: float
+    probing: float
+
+
+def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, moment: float = MOMENT) -> Timing:
+    """Times steps and validation of `config`, whose batch may be cut to what is quick enough.
+
+    Raises:
+        ConfigurationError: as `fit`, for windows longer than every engine.
+    """
+    stand = _Stand.of(config, data, execution)
+    small = min(SMALL, config.batch_size, len(stand.training))
+    decided, probing = _decide(stand, _cut(config, small))
+    first = stand.steps(_cut(config, small), decided, moment / 4)
+    per_window = statistics.median(first) / small
+    size = min(config.batch_size, len(stand.training))
+    while size > small and size * per_window > AFFORDABLE:
+        size //= 2
+    size = max(size, small)
+    if size == config.batch_size and size > small and execution.precision is Precision.AUTO:
+        decided, probing = _decide(stand, config)
+    timed = stand.steps(_cut(config, size), decided, moment)
+    step = _continued((small, statistics.median(first)), (size, statistics.median(timed)), config.batch_size)
+    return Timing(step, _spread(timed), stand.forward(config, decided), probing * config.batch_size / size)
+
+
+def _cut(config: RunConfig, batch_size: int) -> RunConfig:
+    return config.replaced(batch_size=batch_size, accumulation_steps=min(config.accumulation_steps, batch_size))
+
+
+def _continued(small: tuple[int, float], large: tuple[int, float], batch_size: int) -> float:
+    """Seconds of a step on `batch_size` windows, on the line through two (windows, seconds)."""
+    if batch_size == large[0]:
+        return large[1]
+    if large[0] == small[0]:
+        return large[1] * batch_size / large[0]
+    slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
+    return large[1] + slope * (batch_size - large[0])
+
+
+def _spread(seconds: list[float]) -> float:
+    quartiles = statistics.quantiles(seconds, n=4)
+    return (quartiles[2] - quartiles[0]) / 2 / statistics.median(seconds)
+
+
+def _decide(stand: "_Stand", config: RunConfig) -> tuple[Precision, float]:
+    """The precision of `config` as a run would find it, and the seconds that this took."""
+    if stand.execution.precision is not Precision.AUTO:
+        return stand.execution.precision, 0.0
+    started = time.perf_counter()
+    precision = best_precision(config, stand.batches, stand.training, stand.execution)
+    return precision, time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """The data as a run has them: rows on the device, or on the host where a DataLoader gathers; (M,) last rows."""
+
+    data: PreparedData
+    execution: Execution
+    rows: EngineRows
+    batches: Batches
+    training: Tensor
+
+    @classmethod
+    def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "_Stand":
+        training = data.training_windows(config.window, config.stride)
+        device = execution.device
+        if choose_data_path(execution.data_path, data.rows, device) is DataPath.LOADER:
+            loader = LoaderBatches(data.rows, config.window, device, execution.loader_workers)
+            return cls(data, execution, data.rows, loader, training)
+        rows = data.rows.to(device)
+        return cls(data, execution, rows, ResidentBatches(rows, config.window), training)
+
+    def steps(self, config: RunConfig, precision: Precision, moment: float) -> list[float]:
+        """Seconds of each step, for `moment` seconds but at least `FEWEST` steps."""
+        device, state = self.execution.device, self._state(config, precision)
+        state.model.train()
+        train = make_step(state, self.execution)
+        together = TOGETHER.get(device.type, 1)
+
+        def some(count: int) -> None:
+            parts = [torch.randint(len(self.training), (config.batch_size,)) for _ in range(count)]
+            with own_rng(state.rng, device), float32_mode(precision, device):
+                for windows, rul in self.batches([self.training[part] for part in parts]):
+                    state.begin_step(1000)
+                    train(windows, rul)
+
+        some(WARM_UP.get(device.type, 2))
+        return [seconds / together for seconds in self._timed(lambda: some(together), moment)]
+
+    def forward(self, config: RunConfig, precision: Precision) -> float:
+        """Seconds a window of the pass that follows each epoch."""
+        last = self.data.validation_windows(config.validation_subset).to(self.rows.features.device)
+        network = self._state(config, precision).evaluated
+        few = last[:SMALL]
+        validate(network, self.rows, few, config.window)
+        (taken, *_) = self._timed(lambda: validate(network, self.rows, few, config.window), 0.0, fewest=1)
+        if taken / len(few) * len(last) > AFFORDABLE:
+            return taken / len(few)
+        times = self._timed(lambda: validate(network, self.rows, last, config.window), 0.0)
+        return statistics.median(times) / len(last)
+
+    def _state(self, config: RunConfig, precision: Precision) -> RunState:
+        return RunState.start(
+            config, mean_rul=60.0, data_sha256=self.data.sha256, device=self.execution.device, precision=precision
+        )
+
+    def _timed(self, step: Callable[[], object], moment: float, fewest: int = FEWEST) -> list[float]:
+        times: list[float] = []
+        self._wait()
+        began = time.perf_counter()
+        while len(times) < fewest or time.perf_counter() - began < moment:
+            started = time.perf_counter()
+            step()
+            self._wait()
+            times.append(time.perf_counter() - started)
+        return times
+
+    def _wait(self) -> None:
+        if self.execution.device.type == "cuda":
+            torch.cuda.synchronize(self.execution.device)
