@@ -16,6 +16,7 @@ from amnl_tune.cli import (
     launch,
     lr_find,
     outputs,
+    plan,
     profile,
     promote,
     run,
@@ -58,6 +59,7 @@ app.command(epilog="Example: amnl-tune workers fd001 --watch")(workers.workers)
 app.command(epilog="Example: amnl-tune doctor --fix")(doctor.doctor)
 app.command(epilog="Example: amnl-tune launch fd001 --on slurm --workers 8 --gpus-per-worker 1")(launch.launch)
 app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(lr_find.lr_find)
+app.command(epilog="Example: amnl-tune plan studies/fd001.toml --preset production --out plan.html")(plan.plan)
 app.command(epilog="Example: amnl-tune profile studies/fd001.toml --trace trace.json")(profile.profile)
 app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(bench.bench)
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)

@@ -1,6 +1,7 @@
 """What surrounds the training, measured on a few real trials of next to no training, in a home that is thrown away."""
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -87,16 +88,13 @@ def _of(ledger: Ledger) -> Overheads:
     with ledger.read() as session:
         runs = list(session.scalars(select(RunRow).order_by(RunRow.slot)))
         epochs = list(session.scalars(select(EpochRow).order_by(EpochRow.run, EpochRow.number)))
-    ledger.close()
     between = [
         after.recorded_at - before.recorded_at - after.seconds
-        for before, after in zip(epochs, epochs[1:], strict=False)
+        for before, after in pairwise(epochs)
         if before.run == after.run
     ]
     epoch = max(0.0, median(between))
     own = {run.id: sum(row.seconds for row in epochs if row.run == run.id) for run in runs}
-    rest = [
-        (run.finished_at or 0.0) - (run.started_at or 0.0) - own[run.id] - EPOCHS * epoch for run in runs
-    ]  # the last epoch's answer included
+    rest = [(run.finished_at or 0.0) - (run.started_at or 0.0) - own[run.id] - EPOCHS * epoch for run in runs]
     later = max(0.0, median(rest[1:]))
     return Overheads(start=max(0.0, rest[0] - later), run=later, epoch=epoch)

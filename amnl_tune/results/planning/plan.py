@@ -1,6 +1,6 @@
 """A study's plan: every machine's row, the budget's verdict, the prediction that `--actual` is held against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,7 +115,12 @@ def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine]) -> P
 
 
 def here(
-    paces: Mapping[int, Pace], *, workers: Sequence[int], cores: int, price_per_hour: float | None, gpus: int
+    paces: Mapping[int, Pace],
+    *,
+    workers: Sequence[int],
+    cores: int,
+    price_per_hour: float | None,
+    ddp: Mapping[int, float] | None = None,
 ) -> list[Machine]:
     """This machine with several numbers of workers.
 
@@ -124,7 +129,7 @@ def here(
         workers: asked for.
         cores: that workers have to share; more of them work no quicker.
         price_per_hour: of an accelerator here.
-        gpus: CUDA devices that train; 0: the CPU does.
+        ddp: how many times as fast a run is on so many of this machine's GPUs; None: it has one, or none.
     """
 
     def pace(side_by_side: int) -> Pace:
@@ -135,7 +140,8 @@ def here(
     for count in sorted(set(workers)):
         at_once = min(count, cores)
         note = "" if at_once == count else f"no quicker than {at_once}: that is how many cores there are"
-        found.append(Machine(HERE, count, at_once, pace, price_per_hour=price_per_hour, note=note))
+        together = (ddp or {}).get(count)
+        found.append(Machine(HERE, count, at_once, pace, price_per_hour=price_per_hour, ddp=together, note=note))
     return found
 
 
@@ -143,26 +149,26 @@ def published(machines: Machines, dataset: str) -> list[Machine]:
     """The published GPUs, a worker on each of 1, 2, 4 and 8."""
     found = []
     for name, gpu in machines.gpus.items():
-        pace = PublishedPace(machines.seconds_a_window(gpu.minutes, dataset))
-        found += [
-            Machine(
-                name, count, count, lambda _, pace=pace: pace, price_per_hour=gpu.price_per_hour,
-                ddp=machines.ddp.get(count),
-            )
-            for count in WORKERS
-        ]  # fmt: skip
+        pace = _always(PublishedPace(machines.seconds_a_window(gpu.minutes, dataset)))
+        for count in WORKERS:
+            ddp = machines.ddp.get(count)
+            found.append(Machine(name, count, count, pace, price_per_hour=gpu.price_per_hour, ddp=ddp))
     return found
+
+
+def _always(pace: Pace) -> Callable[[int], Pace]:
+    """However many work side by side, each has a GPU of its own."""
+    return lambda _: pace
 
 
 def scenario(machines: Machines, name: str, dataset: str) -> Machine:
     """A published scenario: its GPUs train one run at a time. Raises ConfigurationError for an unknown one."""
     chosen = machines.scenario(name)
-    pace = PublishedPace(machines.seconds_a_window(chosen.minutes, dataset))
     return Machine(
         name=name,
         workers=1,
         at_once=1,
-        pace=lambda _: pace,
+        pace=_always(PublishedPace(machines.seconds_a_window(chosen.minutes, dataset))),
         accelerators=chosen.count,
         price_per_hour=machines.gpus[chosen.gpu].price_per_hour,
         note=f"{chosen.count} x {chosen.gpu}: {chosen.options}",

@@ -22,7 +22,6 @@ from amnl_tune.search.host import threads_for
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.calibration import Timing, calibrate
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.precision import Precision
 
 __all__ = ["Rehearsal", "Station"]
 
@@ -38,7 +37,6 @@ class Station:
     directories: tuple[Path, ...]
     home: Path
     device: str
-    precision: Precision
 
 
 class Rehearsal:
@@ -123,7 +121,7 @@ def _work(station: Station, pipe: Connection) -> None:
         fleet = FleetSource(station.directories).training(spec.data.dataset)
         config = spec.run_config(spec.incumbent_parameters())
         data = cached_prepare(fleet, config, Artifacts(station.home).prepared)
-        execution = execution_of(spec.hardware, home=station.home, device=station.device, precision=station.precision)
+        execution = execution_of(spec.hardware, home=station.home, device=station.device)
         pipe.send("ready")
         while (order := pipe.recv()) is not None:
             config, threads = order

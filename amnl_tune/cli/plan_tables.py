@@ -1,0 +1,138 @@
+"""A plan as tables on the terminal."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from amnl_tune.cli.display import clock
+from amnl_tune.results.planning.interval import Interval
+from amnl_tune.results.planning.limits import Limit
+from amnl_tune.results.planning.memory import Remembered
+from amnl_tune.results.planning.plan import HERE, Plan, Row
+from amnl_tune.results.planning.spending import Spent
+
+__all__ = ["print_actual", "print_plan"]
+
+DAY = 86_400
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Every machine's row, then what the budget says."""
+    own = plan.own
+    epochs = _range(own.epochs, "{:.0f}".format)
+    _say(
+        console,
+        f"{plan.study}: {plan.trials} trials on {plan.dataset} and full-length runs, about {own.epochs.expected:.0f} "
+        f"epochs ({epochs})",
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("machine", no_wrap=True)
+    for name in ("workers", "wall time", "at least - at most", "hours busy", "cost", "at least - at most", "DDP"):
+        table.add_column(name, justify="right", no_wrap=True)
+    before = None
+    for row in plan.rows:
+        if before not in (None, row.machine):
+            table.add_section()
+        table.add_row(*_cells(row, repeated=row.machine == before), style="bold" if row is own else "")
+        before = row.machine
+    console.print(table)
+    if any(row.ddp_wall for row in plan.rows):
+        _say(console, "DDP: wall time and cost with each promoted run on all GPUs, one after the other.")
+    for note in dict.fromkeys(row.note for row in plan.rows if row.note):
+        names = dict.fromkeys(f"{row.machine} x {row.workers}" for row in plan.rows if row.note == note)
+        _say(console, f"{', '.join(names)}: {note}")
+    if any(row.machine != HERE for row in plan.rows):
+        _say(
+            console,
+            "GPUs: the publication's own code and its full network; how a smaller one fares there is not published, "
+            "hence the wide interval.",
+        )
+    _budget(console, plan)
+
+
+def _cells(row: Row, *, repeated: bool) -> list[str]:
+    ddp = "" if row.ddp_wall is None else duration(row.ddp_wall.expected)
+    ddp += "" if row.ddp_cost is None else f", {money(row.ddp_cost.expected)}"
+    return [
+        "" if repeated else row.machine,
+        str(row.workers),
+        duration(row.wall.expected),
+        _range(row.wall, duration),
+        f"{row.accelerator_hours.expected:.3g}",
+        "" if row.cost is None else money(row.cost.expected),
+        "" if row.cost is None else _range(row.cost, money),
+        ddp,
+    ]
+
+
+def _range(quantity: Interval, shown: Callable[[float], str]) -> str:
+    return f"{shown(quantity.low)} - {shown(quantity.high)}"
+
+
+def money(value: float) -> str:
+    """Cents where there are many of them, otherwise three figures."""
+    return f"{value:.2f}" if value >= 1 else f"{value:.2g}"
+
+
+def _budget(console: Console, plan: Plan) -> None:
+    own = plan.own
+    at = f"on this machine with {own.workers} workers"
+    if plan.ends_by == "trials":
+        _say(console, f"Budget {at}: all {plan.trials} trials fit; `trials` is what ends the search.")
+    else:
+        trials = round(plan.share * plan.trials)
+        _say(console, f"Budget {at}: `{plan.ends_by}` ends the search after about {trials} of {plan.trials} trials.")
+    for limit in plan.limits:
+        if limit.resource not in ("trials", plan.ends_by):
+            unsure = "" if limit.needed.high <= limit.limit else "; it may not last"
+            _say(
+                console,
+                f"  left of `{limit.resource}`: {_amount(limit, limit.left(plan.share))} of "
+                f"{_amount(limit, limit.limit)}{unsure}",
+            )
+
+
+def _amount(limit: Limit, value: float) -> str:
+    return duration(value) if limit.resource == "wall_time" else f"{value:.4g}"
+
+
+def print_actual(console: Console, study: str, remembered: Remembered, spent: Spent, frame: pd.DataFrame) -> None:
+    """Predicted against spent."""
+    late = " (after the study had begun)" if remembered.made_at > spent.began else ""
+    still = f"; {spent.open_runs} runs are still open" if spent.open_runs else ""
+    _say(console, f"{study}: planned {remembered.made}{late}; {spent.workers} workers at once{still}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in ("predicted", "at least to at most", "spent", "spent / predicted", ""):
+        table.add_column(name, justify="right")
+    for row in frame.to_dict("records"):
+        low, expected, high, used = (
+            _quantity(str(row["unit"]), float(row[name])) for name in ("low", "expected", "high", "spent")
+        )
+        ratio = "" if pd.isna(row["ratio"]) else f"{row['ratio']:.2f}"
+        table.add_row(
+            str(row["quantity"]), expected, f"{low} to {high}", used, ratio, "" if row["inside"] else "outside"
+        )
+    console.print(table)
+
+
+def _quantity(unit: str, value: float) -> str:
+    match unit:
+        case "epochs":
+            return f"{value:.0f}"
+        case "s":
+            return duration(value)
+        case _:
+            return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """d h:mm:ss, the parts that count."""
+    days, rest = divmod(round(seconds), DAY)
+    return f"{days} d {clock(rest)}" if days else clock(rest)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
