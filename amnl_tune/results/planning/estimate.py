@@ -4,6 +4,7 @@ import heapq
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
 
 import numpy as np
@@ -110,18 +111,16 @@ def estimate(demand: Demand, runs: Runs, machine: Machine) -> Estimate:
     workers = min(machine.at_once, demand.trials)
     sweep = machine.pace(1).sweep(demand.incumbent, demand.range_test)
     range_test = Phase(Interval.sure(0.0), sweep, Interval.sure(0.0))
-    search = _phase(runs.drawn, runs.trials, machine.pace(workers), workers, machine.accelerators, pruned=True)
+    search = _phase(runs.drawn, runs.trials, machine.pace(workers), workers, machine.accelerators)
     nothing = Interval.sure(0.0)
     promotion, ddp = Phase(nothing, nothing, nothing), None
     if demand.promotions[1]:
-        fewest = demand.promotions[0] / demand.promotions[1]
-        count = demand.promotions[1] * demand.seeds
+        top, count = (configurations * demand.seeds for configurations in demand.promotions)
         at_once = min(machine.at_once, count)
 
         def full(side_by_side: int) -> Phase:
             pace = machine.pace(side_by_side)
-            phase = _phase(runs.full, runs.promoted, pace, side_by_side, machine.accelerators, pruned=False)
-            return _fewer(phase, fewest, side_by_side)
+            return _phase(runs.full, runs.promoted, pace, side_by_side, machine.accelerators, least=top)
 
         promotion = full(at_once)
         ddp = _by_ddp(full(1), machine) if machine.ddp else None
@@ -143,11 +142,12 @@ def _phase(
     workers: int,
     accelerators: int,
     *,
-    pruned: bool,
+    least: int | None = None,
 ) -> Phase:
     """Over all repetitions: the mean of what was simulated, and the tails of the least and of the most.
 
-    `pruned`: a run that ends early is pruned, and has no full validation pass.
+    `least`: so many runs are needed at the least, and none is pruned; None: all, and one that ends early was pruned and
+    had no full validation pass.
     """
     taken: tuple[list[float], ...] = ([], [], [])
     busy: tuple[list[float], ...] = ([], [], [])
@@ -157,7 +157,8 @@ def _phase(
         for end, epochs in enumerate((lengths.fewest, simulated, lengths.most)):
             decided: set[str] = set()
             walls, at_work = [], 0.0
-            for job, number, most in zip(jobs, epochs, lengths.most, strict=True):
+            needed = least if end == 0 else None
+            for job, number, most in islice(zip(jobs, epochs, lengths.most, strict=True), needed):
                 epoch, deciding, full_pass = known[job.shape]
                 work = number * epoch[end]
                 walls.append(
@@ -165,14 +166,14 @@ def _phase(
                     + around.run
                     + number * around.epoch
                     + (0.0 if job.shape in decided else deciding)
-                    + (0.0 if pruned and number < most else full_pass)
+                    + (0.0 if least is None and number < most else full_pass)
                 )
                 at_work += work
                 decided.add(job.shape)
             taken[end].append(makespan(walls, workers))
             busy[end].append(at_work)
     total = Interval.around(
-        sum(lengths.fewest), fmean(sum(used) for used in lengths.simulated), float(sum(lengths.most))
+        sum(lengths.fewest[:least]), fmean(sum(used) for used in lengths.simulated), float(sum(lengths.most))
     )
     return Phase(total, _of_draws(taken).plus(Interval.sure(around.start)), _of_draws(busy).times(accelerators))
 
@@ -180,16 +181,6 @@ def _phase(
 def _of_draws(draws: Sequence[Sequence[float]]) -> Interval:
     low, expected, high = draws
     return Interval.around(float(np.quantile(low, TAIL)), fmean(expected), float(np.quantile(high, 1 - TAIL)))
-
-
-def _fewer(phase: Phase, share: float, workers: int) -> Phase:
-    """The same, if at the least only a `share` of its runs is needed; those that run side by side end no sooner."""
-    least = share if workers == 1 else 1.0
-    return Phase(
-        phase.epochs._replace(low=phase.epochs.low * share),
-        phase.wall._replace(low=phase.wall.low * least),
-        phase.busy._replace(low=phase.busy.low * share),
-    )
 
 
 def _by_ddp(alone: Phase, machine: Machine) -> Phase:

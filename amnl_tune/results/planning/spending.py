@@ -63,7 +63,7 @@ def spending(ledger: Ledger, study: str) -> Spent:
             .where(RunRow.study == study)
         ).all()
         query = select(PromotionRow.number, PromotionRow.created_at).where(PromotionRow.study == study)
-        opened = {0: began, **dict(session.execute(query).tuples().all())}
+        opened = {0: began} | {row[0]: row[1] for row in session.execute(query)}
     parts = {}
     for number, since in opened.items():
         own = [run for run in runs if run.promotion == number]
