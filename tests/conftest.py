@@ -10,7 +10,10 @@ import pytest
 import torch
 from sqlalchemy import make_url
 
-from amnl_tune.rul.simulator import write_fleet
+from amnl_tune.rul.preparation import PreparedData, prepare
+from amnl_tune.rul.simulator import simulate, write_fleet
+from amnl_tune.rul.sources import TrainingFleet
+from amnl_tune.training.config import RunConfig
 
 torch.set_num_threads(1)  # tests run side by side: more threads than cores cost a factor, and results depend on them
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
@@ -74,3 +77,24 @@ def new_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str
         return server.set(database=name).render_as_string(hide_password=False)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> RunConfig:
+    return RunConfig(
+        dataset="SIM1",
+        conv_channels=(8, 8),
+        hidden_size=4,
+        num_heads=2,
+        fc_sizes=(16, 8),
+        window=20,
+        stride=8,
+        batch_size=32,
+        epochs=5,
+        patience=None,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_config: RunConfig) -> PreparedData:
+    return prepare(TrainingFleet("SIM1", "0" * 64, simulate("SIM1", engines=10).train), tiny_config)
