@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from amnl_tune.errors import DataError, StorageError
 
-__all__ = ["locate", "locked", "replace_folder", "write_content", "writing"]
+__all__ = ["locate", "locked", "replace_folder", "write_content", "write_parts", "writing"]
 
 
 def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
@@ -66,12 +66,17 @@ def write_content(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the folder cannot be written, or is full.
     """
+    write_parts(path, (content,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """As `write_content`, of parts that need not all be in memory; if one of them cannot be made there is no file."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                file.write(content)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -17,6 +17,7 @@ from amnl_tune.cli import (
     lr_find,
     outputs,
     plan,
+    predict,
     profile,
     promote,
     run,
@@ -64,6 +65,7 @@ app.command(epilog="Example: amnl-tune profile studies/fd001.toml --trace trace.
 app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(bench.bench)
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)
 app.add_typer(outputs.app)
+app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
 app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")

@@ -1,4 +1,4 @@
-"""`amnl-tune export`, `predict`, `report`: what a study leaves behind."""
+"""`amnl-tune export`, `report`: what a study leaves behind."""
 
 import json
 from pathlib import Path
@@ -39,28 +39,6 @@ def export(
         typer.echo(json.dumps(facts, indent=2))
     else:
         typer.echo(f"{out}: trial {scores.winner.trial_number}, test RMSE {scores.winner.test_rmse:.2f} cycles")
-
-
-@app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")
-def predict(
-    bundle: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an export.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Engines in C-MAPSS form, .txt or .txt.gz.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file; else standard output.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Predict RUL and health of each engine of a file, as CSV. Needs no database."""
-    from amnl_tune.files import write_content
-    from amnl_tune.results.bundle import load_bundle
-    from amnl_tune.results.prediction import predict as predict_engines
-    from amnl_tune.results.prediction import read_engines
-
-    frame = predict_engines(load_bundle(bundle), read_engines(file))
-    text = frame.to_json(orient="records", indent=2) if as_json else frame.to_csv(index=False, float_format="%.4g")
-    if out is None:
-        typer.echo(text, nl=as_json)
-    else:
-        write_content(out, text.encode())
-        typer.echo(f"{out}: {len(frame)} engines", err=True)
 
 
 @app.command(epilog="Example: amnl-tune report quickstart --out quickstart.html")

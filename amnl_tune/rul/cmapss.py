@@ -10,7 +10,8 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +30,8 @@ __all__ = [
     "SENSORS",
     "SETTINGS",
     "SUBSETS",
+    "FleetParser",
+    "blocks_of",
     "content_of",
     "file_names",
     "parse_fleet",
@@ -87,9 +90,24 @@ def content_of(path: Path) -> bytes:
         DataNotFoundError: there is no such file.
         DataError: it cannot be read, or its compression is broken.
     """
-    try:
+    with _reading(path):
         content = path.read_bytes()
         return gzip.decompress(content) if path.suffix == ".gz" else content
+
+
+def blocks_of(path: Path, size: int) -> Iterator[bytes]:
+    """The same bytes in blocks of whole lines, of about `size` bytes each, without ever holding more; raises as
+    `content_of`.
+    """
+    with _reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        while lines := file.readlines(size):
+            yield b"".join(lines)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} must be a whole gzip file, but: {error}; replace it") from error
     except FileNotFoundError as error:
@@ -109,25 +127,112 @@ def parse_fleet(content: bytes, path: Path) -> pd.DataFrame:
         DataError: another number of columns than 26, a value that is no finite number, an engine whose rows do not
             stand together, cycles other than 1, 2, 3, ..., or no rows; names file and line.
     """
-    content = content.removeprefix(b"\xef\xbb\xbf").rstrip()  # editors put a byte order mark there
-    if not content:
-        raise DataError(f"{path} must hold at least one row, but it is empty; {_CORRECT}")
-    if content.translate(None, delete=_NUMERIC):  # pandas would read a column of "True" as numbers
-        raise _malformed(content, path, "it holds other characters than those of numbers")
-    try:
-        # The default parser of floats rounds correctly; blank lines count, so that row i is line i + 1.
-        frame = pd.read_csv(
-            BytesIO(content), sep=r"\s+", header=None, dtype=np.float64, skip_blank_lines=False, quoting=csv.QUOTE_NONE
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise _malformed(content, path, str(error)) from error
-    if frame.shape[1] != len(COLUMNS) or not np.isfinite(frame.to_numpy()).all():
-        raise _malformed(content, path, "it holds something else")
-    frame.columns = pd.Index(COLUMNS)
-    _require_whole(frame, path)
-    frame = frame.astype({"unit": np.int64, "cycle": np.int64})
-    _require_order(frame["unit"].to_numpy(), frame["cycle"].to_numpy(), path)
+    parser = FleetParser(path)
+    frame = parser.parse(content)
+    parser.end()
     return frame
+
+
+class FleetParser:
+    """Parses a fleet file block by block, as strictly as at once.
+
+    Args:
+        path: named in errors, not opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        """Read so far."""
+        self.units: set[int] = set()
+        self.unit, self.cycle = -1, 0
+        self.blank = b""
+
+    def parse(self, block: bytes) -> pd.DataFrame:
+        """A block of whole lines, uncompressed, as validated rows; raises as `parse_fleet`."""
+        content = self.blank + (
+            block if self.lines else block.removeprefix(b"\xef\xbb\xbf")
+        )  # editors put a mark there
+        self.blank = content[len(content.rstrip()) :]  # only at the end of the file is it nothing
+        content = content.rstrip()
+        frame = self._numbers(content) if content else pd.DataFrame(columns=COLUMNS)
+        frame = frame.astype({"unit": np.int64, "cycle": np.int64})
+        if len(frame):
+            self._require_order(frame["unit"].to_numpy(), frame["cycle"].to_numpy())
+            self.lines += len(frame)
+            self.blank = self.blank.partition(b"\n")[2]  # the last row's own
+        return frame
+
+    def end(self) -> None:
+        """Raises DataError: there was no row."""
+        if not self.lines:
+            raise DataError(f"{self.path} must hold at least one row, but it is empty; {_CORRECT}")
+
+    def _numbers(self, content: bytes) -> pd.DataFrame:
+        if content.translate(None, delete=_NUMERIC):  # pandas would read a column of "True" as numbers
+            raise self._malformed(content, "it holds other characters than those of numbers")
+        try:
+            # The default parser of floats rounds correctly; blank lines count, so that row i is line i + 1.
+            frame = pd.read_csv(
+                BytesIO(content),
+                sep=r"\s+",
+                header=None,
+                dtype=np.float64,
+                skip_blank_lines=False,
+                quoting=csv.QUOTE_NONE,
+            )
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+            raise self._malformed(content, str(error)) from error
+        if frame.shape[1] != len(COLUMNS) or not np.isfinite(frame.to_numpy()).all():
+            raise self._malformed(content, "it holds something else")
+        frame.columns = pd.Index(COLUMNS)
+        for column in ("unit", "cycle"):
+            values = frame[column].to_numpy()
+            wrong = np.flatnonzero((values != np.rint(values)) | (values < 0) | (values > _LARGEST_WHOLE))
+            if len(wrong):
+                rule = f"{column} must be a whole number, 0 or more, but got {values[wrong[0]]:g}"
+                raise DataError(f"{self._line(wrong[0])}: {rule}; {_CORRECT}")
+        return frame
+
+    def _malformed(self, content: bytes, otherwise: str) -> DataError:
+        """The error for the first line that breaks a rule; looked for only when the fast parser found one."""
+        for row, line in enumerate(content.splitlines()):
+            fields = line.split()
+            if len(fields) != len(COLUMNS):
+                rule = f"a line must have {len(COLUMNS)} columns between blanks, but got {len(fields)}: {_quoted(line)}"
+                return DataError(f"{self._line(row)}: {rule}; {_CORRECT}")
+            for column, field in zip(COLUMNS, fields, strict=True):
+                if not _is_finite(field):
+                    rule = f"a value must be a finite number, but got {_quoted(field)} in column {column}"
+                    return DataError(f"{self._line(row)}: {rule}; {_CORRECT}")
+        rule = f"must hold rows of {len(COLUMNS)} numbers"
+        return DataError(f"{self.path} {rule}, but: {otherwise.strip()}; {_CORRECT}")
+
+    def _require_order(self, unit: NDArray[np.int64], cycle: NDArray[np.int64]) -> None:
+        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+        continued = unit[0] == self.unit
+        for row in starts[int(continued) :]:
+            if unit[row] in self.units:
+                before = unit[row - 1] if row else self.unit
+                rule = (
+                    f"the rows of an engine must stand together, but unit {unit[row]} comes again after unit {before}"
+                )
+                raise DataError(f"{self._line(row)}: {rule}; sort the rows by unit and cycle")
+            self.units.add(int(unit[row]))
+        lengths = np.diff(np.r_[starts, len(unit)])
+        expected = np.arange(len(unit)) - np.repeat(starts, lengths) + 1
+        expected[: lengths[0]] += self.cycle if continued else 0
+        wrong = np.flatnonzero(cycle != expected)
+        if len(wrong):
+            row = wrong[0]
+            got = f"{cycle[row]} where unit {unit[row]} must be at {expected[row]}"
+            rule = f"cycles must count 1, 2, 3, ..., but got {got}"
+            raise DataError(f"{self._line(row)}: {rule}; sort the rows, and let no cycle be missing")
+        self.unit, self.cycle = int(unit[-1]), int(cycle[-1])
+
+    def _line(self, row: int) -> str:
+        """Where a row of the present block stands in the file."""
+        return f"{self.path}, line {self.lines + row + 1}"
 
 
 def parse_rul(content: bytes, path: Path, engines: int) -> NDArray[np.float32]:
@@ -155,45 +260,6 @@ def parse_rul(content: bytes, path: Path, engines: int) -> NDArray[np.float32]:
             "correct the file"
         )
     return np.array([float(line) for line in lines], dtype=np.float32)
-
-
-def _malformed(content: bytes, path: Path, otherwise: str) -> DataError:
-    """The error for the first line that breaks a rule; only looked for when the fast parser found something wrong."""
-    for number, line in enumerate(content.splitlines(), start=1):
-        fields = line.split()
-        if len(fields) != len(COLUMNS):
-            rule = f"a line must have {len(COLUMNS)} columns between blanks, but got {len(fields)}: {_quoted(line)}"
-            return DataError(f"{path}, line {number}: {rule}; {_CORRECT}")
-        for column, field in zip(COLUMNS, fields, strict=True):
-            if not _is_finite(field):
-                rule = f"a value must be a finite number, but got {_quoted(field)} in column {column}"
-                return DataError(f"{path}, line {number}: {rule}; {_CORRECT}")
-    return DataError(f"{path} must hold rows of {len(COLUMNS)} numbers, but: {otherwise.strip()}; {_CORRECT}")
-
-
-def _require_whole(frame: pd.DataFrame, path: Path) -> None:
-    for column in ("unit", "cycle"):
-        values = frame[column].to_numpy()
-        wrong = np.flatnonzero((values != np.rint(values)) | (values < 0) | (values > _LARGEST_WHOLE))
-        if len(wrong):
-            rule = f"{column} must be a whole number, 0 or more, but got {values[wrong[0]]:g}"
-            raise DataError(f"{path}, line {wrong[0] + 1}: {rule}; {_CORRECT}")
-
-
-def _require_order(unit: NDArray[np.int64], cycle: NDArray[np.int64], path: Path) -> None:
-    starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
-    _, seen_first = np.unique(unit[starts], return_index=True)
-    again = np.setdiff1d(np.arange(len(starts)), seen_first)
-    if len(again):
-        row = starts[again[0]]
-        rule = f"the rows of an engine must stand together, but unit {unit[row]} comes again after unit {unit[row - 1]}"
-        raise DataError(f"{path}, line {row + 1}: {rule}; sort the rows by unit and cycle")
-    expected = np.arange(len(unit)) - np.repeat(starts, np.diff(np.r_[starts, len(unit)])) + 1
-    wrong = np.flatnonzero(cycle != expected)
-    if len(wrong):
-        row = wrong[0]
-        rule = f"cycles must count 1, 2, 3, ..., but got {cycle[row]} where unit {unit[row]} must be at {expected[row]}"
-        raise DataError(f"{path}, line {row + 1}: {rule}; sort the rows, and let no cycle be missing")
 
 
 def _is_finite(field: bytes) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from amnl_tune.errors import BundleError, StorageError, StudyError
 from amnl_tune.results.bundle import load_bundle, write_bundle
-from amnl_tune.results.prediction import predict, read_engines
+from amnl_tune.results.prediction import predict
 from amnl_tune.results.shipping import ship
 from amnl_tune.rul.metrics import rmse
 from amnl_tune.rul.simulator import write_fleet
@@ -206,11 +206,6 @@ def test_an_export_needs_a_scored_promotion(finished: "Finished", tmp_path: Path
     with pytest.raises(StudyError, match=r"needs a scored promotion.*run `amnl-tune promote tiny`"):
         ship(ledger, finished.spec, finished.source, finished.artifacts, tmp_path / "out")
     ledger.close()
-
-
-def test_a_missing_file_to_predict_on(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="there is no"):
-        read_engines(tmp_path / "engines.txt")
 
 
 def test_an_export_is_made_on_the_study_s_own_data(finished: "Finished", tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The C-MAPSS format: what is read, and what each kind of wrong file gets."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from amnl_tune.errors import DataError, DataNotFoundError
@@ -14,6 +16,8 @@ from amnl_tune.rul.cmapss import (
     FEATURES,
     SENSORS,
     SUBSETS,
+    FleetParser,
+    blocks_of,
     content_of,
     file_names,
     parse_fleet,
@@ -29,8 +33,15 @@ def line(unit: object, cycle: object, *values: object) -> str:
     return " ".join(str(value) for value in (unit, cycle, *rest)) + "  \n"
 
 
-def parse(*lines: str) -> object:
+def at_once(*lines: str) -> pd.DataFrame:
     return parse_fleet("".join(lines).encode(), PATH)
+
+
+def line_by_line(*lines: str) -> pd.DataFrame:
+    parser = FleetParser(PATH)
+    frames = [parser.parse(line.encode()) for line in lines]
+    parser.end()
+    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
 def test_names_follow_the_nasa_readme() -> None:
@@ -95,10 +106,23 @@ def test_harmless_differences_are_accepted(content: str) -> None:
         ([line(1, 0)], "line 1: cycles must count .*, but got 0 where unit 1 must be at 1"),
     ],
 )
-def test_a_broken_rule_names_file_line_and_values(lines: list[str], message: str) -> None:
+@pytest.mark.parametrize("parse", [at_once, line_by_line])
+def test_a_broken_rule_names_file_line_and_values(
+    lines: list[str], message: str, parse: Callable[..., pd.DataFrame]
+) -> None:
     with pytest.raises(DataError, match=f"^train_MINE.txt.*{message}") as caught:
         parse(*lines)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_blocks_is_the_file(tmp_path: Path) -> None:
+    lines = [line(unit, cycle) for unit in (3, 1, 2) for cycle in (1, 2, 3)] + ["\n", "  \n"]
+    pd.testing.assert_frame_equal(line_by_line(*lines), at_once(*lines))
+    path = tmp_path / "engines.txt.gz"
+    path.write_bytes(gzip.compress("".join(lines).encode()))
+    for size in (1, 100, 1 << 20):
+        assert b"".join(blocks_of(path, size)) == "".join(lines).encode()
+    assert max(len(block.splitlines()) for block in blocks_of(path, 1)) <= 2
 
 
 def test_bytes_that_are_no_text_are_an_error_of_the_file() -> None:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from amnl_tune.rul.network import Prediction
 from amnl_tune.training.gauges import peak_memory, reset_peak_memory, wait
-from amnl_tune.training.precision import Precision, autocast, float32_mode
+from amnl_tune.training.inference import Predictor
+from amnl_tune.training.precision import Precision, float32_mode
 
 __all__ = ["SIZES", "InferenceSpeed", "measure_inference"]
 
@@ -21,7 +22,7 @@ SIZES = tuple(2**power for power in range(10))
 LEAST = 0.05
 """Seconds that a timing takes at least: of one small batch alone it would be the clock's."""
 
-Predictor = Callable[[Tensor], Prediction]
+Predict = Callable[[Tensor], Prediction]
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def measure_inference(
         sizes: rising, so that peaks belong to them.
     """
     model.eval()
-    plain, ours = _plain(model), _ours(model, windows.device, precision)
+    plain, ours = _plain(model), Predictor(model, windows.device, precision)
     return [_speed(plain, ours, windows[:size], rounds) for size in sizes if size <= len(windows)]
 
 
-def _plain(model: nn.Module) -> Predictor:
+def _plain(model: nn.Module) -> Predict:
     """The loop of a tutorial: eager, float32."""
 
     def predict(windows: Tensor) -> Prediction:
@@ -71,18 +72,7 @@ def _plain(model: nn.Module) -> Predictor:
     return predict
 
 
-def _ours(model: nn.Module, device: torch.device, precision: Precision) -> Predictor:
-    """How amnl-tune predicts: the one place that knows."""
-
-    def predict(windows: Tensor) -> Prediction:
-        with torch.inference_mode(), autocast(precision, device), float32_mode(precision, device):
-            answer: Prediction = model(windows)
-        return answer
-
-    return predict
-
-
-def _speed(plain: Predictor, ours: Predictor, windows: Tensor, rounds: int) -> InferenceSpeed:
+def _speed(plain: Predict, ours: Predict, windows: Tensor, rounds: int) -> InferenceSpeed:
     device = windows.device
     memory, calls = {}, {}
     for predict in (plain, ours):
@@ -90,7 +80,7 @@ def _speed(plain: Predictor, ours: Predictor, windows: Tensor, rounds: int) -> I
         predict(windows)  # graphs and buffers are made now
         calls[predict] = max(1, math.ceil(LEAST / _seconds(predict, windows, 1)))
         memory[predict] = peak_memory(device)
-    taken: dict[Predictor, list[float]] = {plain: [], ours: []}
+    taken: dict[Predict, list[float]] = {plain: [], ours: []}
     for _ in range(rounds):
         for predict, times in taken.items():
             times.append(_seconds(predict, windows, calls[predict]))
@@ -106,7 +96,7 @@ def _speed(plain: Predictor, ours: Predictor, windows: Tensor, rounds: int) -> I
     )
 
 
-def _seconds(predict: Predictor, windows: Tensor, calls: int) -> float:
+def _seconds(predict: Predict, windows: Tensor, calls: int) -> float:
     """Of a call."""
     wait(windows.device)
     started = time.perf_counter()
