@@ -12,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from amnl_tune.rul.network import AMNL, FEATURE_COUNT
 from amnl_tune.training.config import RunConfig, published_defaults
 from amnl_tune.training.gauges import wait
+from amnl_tune.training.heap import freed_memory_kept
 from amnl_tune.training.inference import Predictor
 from amnl_tune.training.precision import Precision
 
@@ -111,12 +113,13 @@ def _fused(model: AMNL) -> AMNL:
 
 def _seconds(predict: Predict, windows: Tensor, calls: int) -> float:
     """Of a call."""
-    wait(windows.device)
-    started = time.perf_counter()
-    for _ in range(calls):
-        predict(windows)
-    wait(windows.device)
-    return (time.perf_counter() - started) / calls
+    with freed_memory_kept() if isinstance(predict, Predictor) else nullcontext():
+        wait(windows.device)
+        started = time.perf_counter()
+        for _ in range(calls):
+            predict(windows)
+        wait(windows.device)
+        return (time.perf_counter() - started) / calls
 
 
 if __name__ == "__main__":

@@ -36,8 +36,10 @@ def predict(
     from amnl_tune.results.bundle import load_bundle
     from amnl_tune.results.prediction import EnginePredictor
     from amnl_tune.search.devices import resolve_device
+    from amnl_tune.training.heap import keep_freed_memory
     from amnl_tune.training.precision import Precision
 
+    keep_freed_memory()
     predictor = EnginePredictor(load_bundle(bundle), torch.device(resolve_device(device)), Precision(precision))
     written = 0
     with Console(stderr=True).status("Reading engines") as status:

@@ -46,8 +46,10 @@ def profile(
     from amnl_tune.search.devices import execution_of
     from amnl_tune.search.host import threads_for
     from amnl_tune.search.study_file import load_study_spec
+    from amnl_tune.training.heap import keep_freed_memory
     from amnl_tune.training.precision import Precision as TrainingPrecision
 
+    keep_freed_memory()  # as a worker does
     console = Console(stderr=as_json)
     places = settings(None, home, data_dir)
     source = FleetSource(places.data_dirs)

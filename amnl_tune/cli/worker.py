@@ -95,9 +95,11 @@ def worker(
     from amnl_tune.search.following import joined_team
     from amnl_tune.search.serving import serve_all, wait_and_work
     from amnl_tune.search.worker import open_workplace, work, work_in_team
+    from amnl_tune.training.heap import keep_freed_memory
     from amnl_tune.training.precision import Precision as TrainingPrecision
 
     quiet_libraries()
+    keep_freed_memory()
     if study is None and not wait:
         raise typer.BadParameter("a study's name is needed; or --wait, to work on every study of the storage")
     places = settings(storage, home, data_dir, artifacts)

