@@ -27,6 +27,7 @@ from amnl_tune.training.gauges import wait
 from amnl_tune.training.heap import freed_memory_kept
 from amnl_tune.training.inference import Predictor
 from amnl_tune.training.precision import Precision
+from amnl_tune.training.state import RunState
 
 Predict = Callable[[Tensor], Any]
 
@@ -37,7 +38,8 @@ def main() -> None:
     torch.manual_seed(1)
     device = torch.device(arguments.device)
     config = RunConfig.build(published_defaults("FD001"))
-    model = AMNL(config).to(device).eval()
+    start = RunState.start(config, mean_rul=80.0, data_sha256="", device=device, precision=Precision.FP32)
+    model = start.model.eval()
     windows = torch.randn(arguments.batch, config.window, FEATURE_COUNT, device=device)
     arms = _arms(model, windows)
     true = arms["plain loop"](windows)[0]

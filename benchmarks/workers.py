@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from amnl_tune.cli.quiet import quiet_libraries
 from amnl_tune.results.planning.overhead import measure_overheads
 from amnl_tune.results.planning.rehearsal import Rehearsal, Station
 from amnl_tune.rul.cache import cached_prepare
@@ -31,6 +32,7 @@ FD001 = Path(__file__).parents[1] / "studies" / "fd001.toml"
 
 def main() -> None:
     """Prints and, on request, writes the figures."""
+    quiet_libraries()
     arguments = _arguments()
     spec, workers = load_study_spec(arguments.study), arguments.workers
     device = resolve_device(spec.hardware.device)
