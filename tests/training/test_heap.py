@@ -13,8 +13,8 @@ from amnl_tune.training.heap import freed_memory_kept, keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(40):
-        torch.empty(32 << 20, dtype=torch.uint8).fill_(1)
+    for _ in range(10):
+        torch.empty(160 << 20, dtype=torch.uint8).fill_(1)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 usual = faults()
@@ -22,13 +22,13 @@ with freed_memory_kept():
     faults()
     kept = faults()
     assert keep_freed_memory()
-print(usual, kept, faults())
+print(usual, kept)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_kept_memory_is_not_faulted_in_again() -> None:
-    """Page faults of taking, touching and freeing 40 blocks of 32 MiB, before, within and after."""
+    """Page faults of taking, touching and freeing 10 blocks of 160 MiB, as usual and kept."""
     told = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True).stdout
-    before, kept, after = map(int, told.split())
-    assert min(before, after) > 10 * max(kept, 1)
+    usual, kept = map(int, told.split())
+    assert usual > 10 * max(kept, 1)
