@@ -16,6 +16,7 @@ from amnl_tune.training.batches import Batches, DataPath, LoaderBatches, Residen
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import validate
 from amnl_tune.training.execution import Execution
+from amnl_tune.training.gauges import wait
 from amnl_tune.training.graph import make_step
 from amnl_tune.training.precision import Precision, float32_mode
 from amnl_tune.training.probe import best_precision
@@ -160,15 +161,11 @@ class _Stand:
 
     def _timed(self, step: Callable[[], object], moment: float, fewest: int = FEWEST) -> list[float]:
         times: list[float] = []
-        self._wait()
+        wait(self.execution.device)
         began = time.perf_counter()
         while len(times) < fewest or time.perf_counter() - began < moment:
             started = time.perf_counter()
             step()
-            self._wait()
+            wait(self.execution.device)
             times.append(time.perf_counter() - started)
         return times
-
-    def _wait(self) -> None:
-        if self.execution.device.type == "cuda":
-            torch.cuda.synchronize(self.execution.device)

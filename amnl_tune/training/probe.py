@@ -15,6 +15,7 @@ from torch import Tensor
 from amnl_tune.training.batches import Batches
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
+from amnl_tune.training.gauges import wait
 from amnl_tune.training.graph import make_step
 from amnl_tune.training.precision import Precision, float32_mode, supported
 from amnl_tune.training.rng import own_rng
@@ -125,10 +126,10 @@ class _Bout:
 
     def step(self) -> float:
         """Seconds of one step."""
-        _wait(self.device)
+        wait(self.device)
         started = time.perf_counter()
         self.run()
-        _wait(self.device)
+        wait(self.device)
         return time.perf_counter() - started
 
     def run(self) -> Tensor:
@@ -165,11 +166,6 @@ def _unsound(
         if not (loss_error <= LOSS_TOLERANCE and gradient_error <= GRADIENT_TOLERANCE):
             unsound[precision] = f"loss off by {loss_error:.1%}, gradient by {gradient_error:.1%}"
     return unsound
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _key(config: RunConfig, execution: Execution) -> str:
