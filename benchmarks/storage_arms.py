@@ -17,7 +17,7 @@ from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.engine import Ledger, parse_url
 from amnl_tune.search.ledger.models import Origin, StudyRow
 from amnl_tune.search.ledger.reporting import ReportLine
-from amnl_tune.search.ledger.runs import Budget, Lease, claim, settle
+from amnl_tune.search.ledger.runs import Budget, Lease, claim, held
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.optuna_parts import experiments_intended
 from amnl_tune.search.trials import open_storage
@@ -60,7 +60,8 @@ class Ours:
         assert claimed is not None
         self.lease = claimed[0]
         trial = self._storage.create_new_trial(self._study_id, create_trial(state=TrialState.RUNNING))
-        settle(self._ledger, self.lease, trial_id=trial)
+        with self._ledger.write() as session:
+            held(session, self.lease).trial_id = trial
 
     def report(self, number: int, value: float) -> bool:
         epoch = {

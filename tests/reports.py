@@ -1,12 +1,12 @@
-"""An epoch's report as a worker makes it, for tests that need rows and no training."""
+"""What a worker enters about its run, for tests that need rows and no training."""
 
 from typing import Any
 
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.reporting import ReportLine, Verdict
-from amnl_tune.search.ledger.runs import Lease
+from amnl_tune.search.ledger.runs import Lease, held
 
-__all__ = ["report_epoch"]
+__all__ = ["report_epoch", "settle"]
 
 EPOCH: dict[str, Any] = {
     "number": 1,
@@ -30,3 +30,11 @@ def report_epoch(ledger: Ledger, lease: Lease, *, busy_seconds: float = 0.5, **v
         return line.report(lease, EPOCH | values, ttl=60, busy_seconds=busy_seconds)
     finally:
         line.close()
+
+
+def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
+    """Enters what is known of a run once it has a trial; `values` are columns of RunRow."""
+    with ledger.write() as session:
+        run = held(session, lease)
+        for name, value in values.items():
+            setattr(run, name, value)

@@ -55,6 +55,7 @@ class Session:
 
     def __post_init__(self) -> None:
         require_enough_storage(self.places.storage, self.workers)
+        self.artifacts.store.require_writable()  # before anything is spent
 
     @property
     def source(self) -> FleetSource:

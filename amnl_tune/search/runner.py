@@ -1,6 +1,7 @@
 """Carries one claimed run to its end: a trial of the search, or a run of a promotion."""
 
 import logging
+from typing import Any
 
 import torch
 from optuna.trial import Trial, TrialState
@@ -10,9 +11,9 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
-from amnl_tune.search.ledger.runs import Lease, finish, reasons, settle
+from amnl_tune.search.ledger.runs import Lease, finish, held, reasons
 from amnl_tune.search.pruning import competes_when_complete, competition
-from amnl_tune.search.trials import attach_trial, bracket_of, fenced, frozen
+from amnl_tune.search.trials import ask, bracket_of, joined, tell
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
@@ -31,35 +32,24 @@ def carry_out(place: Workplace, lease: Lease, run: RunRow) -> None:
         LeavingError: the worker is to leave, or the study is stopped; the run goes on from its checkpoint.
         StorageError: database or disk refuse; likewise.
     """
-    with fenced(place.storage, lease):
-        try:
-            if run.is_trial:
-                _carry_out_trial(place, lease, run)
-            else:
-                _carry_out_promoted(place, lease, run)
-        except ConfigurationError as error:
-            _fail(place, lease, run, str(error))
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            _fail(place, lease, run, f"out of memory on {place.device}: {str(error).splitlines()[0]}")
+    try:
+        if run.is_trial:
+            _carry_out_trial(place, lease, run)
+        else:
+            _carry_out_promoted(place, lease, run)
+    except ConfigurationError as error:
+        _fail(place, lease, run, str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        _fail(place, lease, run, f"out of memory on {place.device}: {str(error).splitlines()[0]}")
 
 
 def _carry_out_trial(place: Workplace, lease: Lease, run: RunRow) -> None:
-    trial, parameters = place.persist(lambda: attach_trial(place.storage, place.spec, place.prior, run))
-    run.trial_number, run.trial_id, run.bracket = trial.number, trial._trial_id, bracket_of(trial)
-    known = {"trial_number": run.trial_number, "trial_id": run.trial_id, "bracket": run.bracket}
-    place.persist(lambda: settle(place.ledger, lease, **known))
-    checkpoints = Checkpoints(place.artifacts.store, place.artifacts.folder(run), lease.fence)
-    if place.persist(lambda: frozen(trial)).state.is_finished():  # told, but the worker died before our row said so
-        _finish_as_told(place, lease, trial)
-        checkpoints.discard()
-        return
     if _given_up(place, lease, run):
         return
-    config = place.spec.run_config(parameters)
-    place.persist(lambda: trial.set_user_attr("config", config.plain()))
-    place.persist(lambda: settle(place.ledger, lease, config=config.model_dump_json()))
+    run, config = place.persist(lambda: _begin(place, lease))
+    checkpoints = Checkpoints(place.artifacts.store, place.artifacts.folder(run), lease.fence)
     attempt = Attempt(
         place,
         lease,
@@ -70,39 +60,50 @@ def _carry_out_trial(place: Workplace, lease: Lease, run: RunRow) -> None:
         judge=lambda curve, reported: competition(place.spec, run.bracket, curve, reported),
     )
     epoch = attempt.train()
-    place.persist(lambda: _tell(trial, attempt, epoch))
-    _finish_as_told(place, lease, trial)
+    place.persist(lambda: _end(place, lease, run, attempt, epoch))
     if not (place.spec.trial.horizon and epoch and epoch.final and not attempt.ending):
         checkpoints.discard()
 
 
-def _tell(trial: Trial, attempt: Attempt, epoch: EpochResult | None) -> None:
-    if attempt.ending is None and epoch is not None and epoch.final:
-        for name, value in epoch.final.plain().items():
-            trial.set_user_attr(f"validation_{name}", value)
-        trial.study.tell(trial, epoch.final.rmse, skip_if_finished=True)
-        return
-    if attempt.ending is None and epoch is not None:
-        trial.set_user_attr("diverged", epoch.number)
-    elif attempt.ending and not attempt.ending.is_pruner:
-        trial.set_user_attr("ended", str(attempt.ending))
-    trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+def _begin(place: Workplace, lease: Lease) -> tuple[RunRow, RunConfig]:
+    """The run with its trial and configuration: those that it has, or new ones, written in one transaction."""
+    with place.ledger.write() as session, joined(place.storage, session):
+        run = held(session, lease)
+        if run.config is not None and run.trial_id is not None:  # schema 0001 did not keep the id
+            return run, RunConfig.model_validate_json(run.config)
+        trial, parameters = _ask(place, run)
+        config = place.spec.run_config(parameters)
+        trial.set_user_attr("config", config.plain())
+        run.config = config.model_dump_json()
+        return run, config
 
 
-def _finish_as_told(place: Workplace, lease: Lease, trial: Trial) -> None:
-    told = place.persist(lambda: frozen(trial))
-    statuses = {TrialState.COMPLETE: RunStatus.COMPLETE, TrialState.PRUNED: RunStatus.PRUNED}
-    noted = told.user_attrs
-    diverged = noted.get("diverged")
-    reason = f"diverged in epoch {diverged}" if diverged else noted.get("ended") or noted.get("failure")
-    result = {
-        name.removeprefix("validation_"): value for name, value in noted.items() if name.startswith("validation_")
-    }
-    status = statuses.get(told.state, RunStatus.FAIL)
-    competes = status is RunStatus.COMPLETE and competes_when_complete(place.spec)
-    place.persist(
-        lambda: finish(place.ledger, lease, status, value=told.value, reason=reason, result=result, competes=competes)
-    )
+def _ask(place: Workplace, run: RunRow) -> tuple[Trial, dict[str, Any]]:
+    trial, parameters = ask(place.storage, place.spec, place.prior, run)
+    run.trial_number, run.trial_id, run.bracket = trial.number, trial._trial_id, bracket_of(trial)
+    return trial, parameters
+
+
+def _end(place: Workplace, lease: Lease, run: RunRow, attempt: Attempt, epoch: EpochResult | None) -> None:
+    """Told to Optuna and finished in our row, in one transaction."""
+    final = epoch.final if epoch and not attempt.ending else None
+    diverged = None if final or attempt.ending or not epoch else epoch.number
+    ended = str(attempt.ending) if attempt.ending and not attempt.ending.is_pruner else None
+    notes = {f"validation_{name}": value for name, value in final.plain().items()} if final else {}
+    notes |= {name: note for name, note in (("diverged", diverged), ("ended", ended)) if note}
+    with place.ledger.write() as session, joined(place.storage, session):
+        state = TrialState.COMPLETE if final else TrialState.PRUNED
+        told = tell(place.storage, place.spec, run, state, value=final.rmse if final else None, notes=notes)
+        finish(
+            place.ledger,
+            lease,
+            RunStatus.COMPLETE if final else RunStatus.PRUNED,
+            value=told.value,
+            reason=f"diverged in epoch {diverged}" if diverged else ended,
+            result=final.plain() if final else None,
+            competes=final is not None and competes_when_complete(place.spec),
+            within=session,
+        )
 
 
 def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
@@ -153,18 +154,19 @@ def _given_up(place: Workplace, lease: Lease, run: RunRow) -> bool:
 def _fail(place: Workplace, lease: Lease, run: RunRow, reason: str) -> None:
     """Ends the run with its reason; the search goes on."""
     logger.warning("run %s failed: %s", run.id, reason)
-    if run.is_trial:
-        place.persist(lambda: _tell_failed(place, run, reason))
-    place.persist(lambda: finish(place.ledger, lease, RunStatus.FAIL, reason=reason))
-    if run.trial_number is not None:
-        Checkpoints(place.artifacts.store, place.artifacts.folder(run)).discard()
+    run = place.persist(lambda: _end_failed(place, lease, reason))
+    Checkpoints(place.artifacts.store, place.artifacts.folder(run)).discard()
 
 
-def _tell_failed(place: Workplace, run: RunRow, reason: str) -> None:
-    trial, _ = attach_trial(place.storage, place.spec, place.prior, run)
-    if not frozen(trial).state.is_finished():
-        trial.set_user_attr("failure", reason)
-    trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+def _end_failed(place: Workplace, lease: Lease, reason: str) -> RunRow:
+    with place.ledger.write() as session, joined(place.storage, session):
+        finish(place.ledger, lease, RunStatus.FAIL, reason=reason, within=session)
+        run = session.get_one(RunRow, lease.run)
+        if run.is_trial:
+            if run.trial_id is None:
+                _ask(place, run)
+            tell(place.storage, place.spec, run, TrialState.FAIL, notes={"failure": reason})
+        return run
 
 
 def _out_of_memory(error: BaseException) -> bool:

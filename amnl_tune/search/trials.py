@@ -1,40 +1,41 @@
 """Our slots and Optuna's trials: the only module that reaches below Optuna's ask and tell.
 
-A trial outlives its worker: whoever claims a slot attaches to the slot's own trial, which keeps its number,
+A trial outlives its worker: whoever claims a slot goes on with the slot's own trial, which keeps its number,
 its parameters and its curve (optuna: Traps, "stock retry drops the curve").
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import HyperbandPruner
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_failures
 from amnl_tune.search.ledger.models import Origin, RunRow
-from amnl_tune.search.ledger.runs import Lease, require_held
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
-from amnl_tune.search.space import Space
 from amnl_tune.search.spec import StudySpec
 
 __all__ = [
     "SLOT",
-    "attach_trial",
+    "ask",
     "borrowed_storage",
     "bracket_of",
     "create_optuna_study",
-    "fenced",
     "first_origins",
+    "joined",
     "open_storage",
     "slot_seed",
+    "tell",
 ]
 
 SLOT = "slot"
@@ -65,25 +66,32 @@ def borrowed_storage(ledger: Ledger) -> Iterator[RDBStorage]:
 
 
 @contextmanager
-def fenced(storage: RDBStorage, lease: Lease) -> Iterator[None]:
-    """Whatever Optuna writes in the block is written only while the lease is held, in the same transaction.
+def joined(storage: RDBStorage, session: Session) -> Iterator[None]:
+    """What Optuna reads and writes in the block is part of the session's transaction: all of it is kept, or nothing.
 
-    A worker that was stopped past its lease may wake up anywhere: between looking for the slot's trial and making it,
-    for example. Without this it would make a second one.
+    Optuna commits each parameter by itself; here its commits end savepoints (SQLAlchemy: "Joining a Session into an
+    External Transaction"). So a worker that dies in the middle of an ask leaves nothing half asked.
 
     Raises:
-        LeaseLostError: from whatever was to be written.
+        DBAPIError: the first failure of the database; Optuna would go on and fail again for another reason.
     """
+    sessions, connection = storage.scoped_session, session.connection()
+    failures: list[Exception] = []
 
-    def ask(session: Session) -> None:
-        session.flush()  # SQLite locks with the first write
-        require_held(session, lease)
+    def note(context: ExceptionContext) -> None:
+        failures.extend([context.sqlalchemy_exception] if context.sqlalchemy_exception else [])
 
-    event.listen(storage.scoped_session, "before_commit", ask)
+    sessions.remove()
+    sessions.configure(bind=connection, join_transaction_mode="create_savepoint")
+    event.listen(connection.engine, "handle_error", note)
     try:
         yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise (failures or [error])[0] from error
     finally:
-        event.remove(storage.scoped_session, "before_commit", ask)
+        event.remove(connection.engine, "handle_error", note)
+        sessions.remove()
+        sessions.configure(bind=storage.engine, join_transaction_mode="conditional_savepoint")
 
 
 def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> None:
@@ -115,58 +123,49 @@ def slot_seed(seed: int, slot: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {slot}".encode()).digest()[:4], "big")
 
 
-def attach_trial(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow) -> tuple[Trial, dict[str, Any]]:
-    """The slot's trial, made if there is none yet, and its sampled parameters.
+def ask(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow) -> tuple[Trial, dict[str, Any]]:
+    """`Study.ask` with the slot's own sampler: a new trial and its sampled parameters; those that it has, if any."""
+    study = _load(storage, spec, run)
+    if run.trial_number is None:
+        given = _given_parameters(spec, prior, run.origin)
+        template = create_trial(
+            state=TrialState.RUNNING,
+            user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)},
+            system_attrs={FIXED: given} if given else {},
+        )
+        trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
+    else:
+        trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, run.trial_number)
+    trial = Trial(study, trial_id)
+    space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
+    return trial, space.ask(trial, spec.settled())
 
-    The slot is written in the same transaction that makes the trial, so a worker that dies in between leaves a trial
-    that the next one finds.
-    """
+
+def tell(
+    storage: RDBStorage,
+    spec: StudySpec,
+    run: RunRow,
+    state: TrialState,
+    *,
+    value: float | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> FrozenTrial:
+    """Ends the run's trial, with `notes` as user attributes; one that has ended stays as it is."""
+    assert run.trial_number is not None and run.trial_id is not None
+    study = _load(storage, spec, run)
+    for name, noted in (notes or {}).items():
+        study._storage.set_trial_user_attr(run.trial_id, name, noted)
+    return study.tell(run.trial_number, value, state=state, skip_if_finished=True)
+
+
+def _load(storage: RDBStorage, spec: StudySpec, run: RunRow) -> optuna.Study:
     with experiments_intended():
-        study = optuna.load_study(
+        return optuna.load_study(
             study_name=spec.name,
             storage=storage,
             sampler=build_sampler(spec, slot_seed(spec.seed, run.slot)),
             pruner=build_pruner(spec),
         )
-        trial_id = _find(study, run)
-        if trial_id is None:
-            template = create_trial(
-                state=TrialState.RUNNING,
-                user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)},
-            )
-            trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
-        space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
-        _settle_parameters(Trial(study, trial_id), space, spec, _given_parameters(spec, prior, run.origin))
-        trial = Trial(study, trial_id)
-        return trial, space.ask(trial, spec.settled())
-
-
-def _settle_parameters(trial: Trial, space: Space, spec: StudySpec, given: dict[str, Any]) -> None:
-    """Draws all parameters at once and writes them in one statement; nothing, if that has been done.
-
-    Optuna writes one parameter a statement. Whoever goes on after a worker that died between two of them would draw
-    the rest from a sampler that is at its beginning again: another configuration than the undisturbed one's.
-    """
-    if FIXED in frozen(trial).system_attrs:
-        return
-    storage = trial.storage
-    trial.storage = _Unwritten(storage)  # type: ignore[assignment]  # reads go through
-    trial._fixed_params = given
-    space.ask(trial, spec.settled())
-    storage.set_trial_system_attr(trial._trial_id, FIXED, trial.params)
-
-
-class _Unwritten:
-    """Optuna's storage, for a trial that draws parameters and keeps them to itself."""
-
-    def __init__(self, storage: BaseStorage) -> None:
-        self._storage = storage
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def set_trial_param(self, *_: object) -> None:
-        """Not yet: the others are still to be drawn."""
 
 
 def bracket_of(trial: Trial) -> int:
@@ -176,18 +175,7 @@ def bracket_of(trial: Trial) -> int:
         return 0
     if not pruner._pruners:
         pruner._try_initialization(trial.study)
-    return pruner._get_bracket_id(trial.study, frozen(trial))
-
-
-def frozen(trial: Trial) -> FrozenTrial:
-    """The trial as the storage has it now."""
-    return trial.study._storage.get_trial(trial._trial_id)
-
-
-def _find(study: optuna.Study, run: RunRow) -> int | None:
-    if run.trial_number is not None:
-        return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, run.trial_number)
-    return next((t._trial_id for t in study.get_trials(deepcopy=False) if t.user_attrs.get(SLOT) == run.slot), None)
+    return pruner._get_bracket_id(trial.study, trial.study._storage.get_trial(trial._trial_id))
 
 
 def _given_parameters(spec: StudySpec, prior: Prior, origin: Origin) -> dict[str, Any]:

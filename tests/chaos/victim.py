@@ -20,17 +20,17 @@ __all__ = ["POINTS", "Fault", "work"]
 POINTS: Mapping[str, tuple[Any, str, bool]] = {
     "before claim": (worker, "claim", False),
     "after claim": (worker, "claim", True),
-    "before ask": (runner, "attach_trial", False),
-    "after ask": (runner, "attach_trial", True),
+    "after ask": (runner, "ask", True),  # not committed
+    "after begin": (runner, "_begin", True),
     "mid-ask": (RDBStorage, "_set_trial_param", True),
     "mid-epoch": (Step, "__call__", False),
     "before report": (ReportLine, "report", False),
     "after report": (ReportLine, "report", True),
     "mid-checkpoint": (os, "fsync", False),
     "after checkpoint": (attempt.Checkpoints, "write", True),
-    "before tell": (runner, "_tell", False),
-    "after tell": (runner, "_tell", True),
-    "after finish": (runner, "finish", True),
+    "before tell": (runner, "tell", False),
+    "after tell": (runner, "tell", True),  # not committed
+    "after end": (runner, "_end", True),
 }
 """Where a fault strikes: module or class, function, and whether after its work rather than before."""
 

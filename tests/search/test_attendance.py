@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from reports import report_epoch
+from reports import report_epoch, settle
 from sqlalchemy import event, text, update
 
 from amnl_tune import __version__
@@ -13,7 +13,7 @@ from amnl_tune.search.attendance import Attendance, Presence, attendance
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, Origin, PromotionRow, RunRow, RunStatus, WorkerRow
-from amnl_tune.search.ledger.runs import Budget, claim, settle
+from amnl_tune.search.ledger.runs import Budget, claim
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.ledger.workers import WorkerIdentity, sign_in, sign_out
 from amnl_tune.search.spec import StudySpec

@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy as sa
-from reports import report_epoch
+from reports import report_epoch, settle
 from sqlalchemy import select, text
 
 from amnl_tune.errors import StorageError
@@ -22,7 +22,7 @@ from amnl_tune.search.ledger.copying import table_names
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.inspection import database_status
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
-from amnl_tune.search.ledger.runs import Budget, claim, settle
+from amnl_tune.search.ledger.runs import Budget, claim
 from amnl_tune.search.ledger.schema import VERSION_TABLE, head_revision, upgrade
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.opening import open_study

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import psycopg
 import pytest
+from reports import settle
 from sqlalchemy import insert, select, text, update
 
 from amnl_tune import __version__
@@ -25,7 +26,7 @@ from amnl_tune.search.host import physical_cores
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger, database_time
 from amnl_tune.search.ledger.file_systems import NETWORK_FILE_SYSTEMS
 from amnl_tune.search.ledger.models import AttemptRow, Origin, Outcome, RunRow, RunStatus, WorkerRow
-from amnl_tune.search.ledger.runs import Budget, Lease, claim, finish, renew, settle
+from amnl_tune.search.ledger.runs import Budget, Lease, claim, finish, renew
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.ledger.workers import WorkerIdentity, sign_in

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 import pytest
-from reports import report_epoch
+from reports import report_epoch, settle
 from sqlalchemy import inspect, select, text, update
 
 from amnl_tune.errors import StorageError, StudyError
@@ -22,7 +22,6 @@ from amnl_tune.search.ledger.runs import (
     reasons,
     release,
     renew,
-    settle,
     trials_left,
 )
 from amnl_tune.search.ledger.schema import require_schema, upgrade

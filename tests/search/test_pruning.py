@@ -9,13 +9,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from reports import settle
 from sqlalchemy import select
 
 from amnl_tune.search.ledger.competition import bin_of
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TallyRow
 from amnl_tune.search.ledger.reporting import ReportLine, Verdict
-from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, finish, release, settle
+from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, finish, release
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.optuna_parts import build_pruner
 from amnl_tune.search.pruning import competes_when_complete, competition

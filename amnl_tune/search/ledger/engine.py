@@ -91,8 +91,11 @@ class Ledger:
         self._reader = self.engine.execution_options(**{READ_ONLY: True})
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """One transaction; on SQLite it holds the write lock from its first statement."""
+    def write(self, within: Session | None = None) -> Iterator[Session]:
+        """One transaction, or the part of the one under way; on SQLite it holds the write lock from its start."""
+        if within is not None:
+            yield within
+            return
         with storage_failures(self.url), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 

@@ -25,12 +25,11 @@ __all__ = [
     "claim",
     "end_attempt",
     "finish",
+    "held",
     "open_runs",
     "reasons",
     "release",
     "renew",
-    "require_held",
-    "settle",
     "trials_left",
 ]
 
@@ -192,16 +191,12 @@ def renew(ledger: Ledger, lease: Lease, *, ttl: float) -> None:
         session.execute(update(WorkerRow).where(WorkerRow.id == lease.owner).values(seen_at=now))
 
 
-def settle(ledger: Ledger, lease: Lease, **values: Any) -> None:
-    """Writes what is known of a run once its trial exists: number, id, bracket, config. Raises LeaseLostError."""
-    with ledger.write() as session:
-        _write(session, lease, **values)
-
-
-def require_held(session: Session, lease: Lease) -> None:
-    """Keeps others from taking the run over until the session's transaction ends. Raises LeaseLostError."""
-    if session.scalar(select(RunRow.id).where(*_held(lease)).with_for_update()) is None:
+def held(session: Session, lease: Lease) -> RunRow:
+    """The run, which nobody else takes over until the session's transaction ends. Raises LeaseLostError."""
+    run = session.scalars(select(RunRow).where(*_held(lease)).with_for_update()).first()
+    if run is None:
         raise LeaseLostError(f"run {lease.run} is no longer {lease.owner}'s")
+    return run
 
 
 def finish(
@@ -213,12 +208,20 @@ def finish(
     reason: str | None = None,
     result: dict[str, Any] | None = None,
     competes: bool = False,
+    within: Session | None = None,
 ) -> None:
-    """Ends a run, once; `competes`: later trials are compared with it. Raises LeaseLostError if it was taken over."""
+    """Ends a run, once. Raises LeaseLostError if it was taken over.
+
+    Args:
+        ledger, lease: our tables, and the right to write.
+        status, value, reason, result: of the run.
+        competes: later trials are compared with it.
+        within: the transaction under way that this is part of; None: one of its own.
+    """
     values: dict[str, Any] = {"status": status, "value": value, "owner": None, "expires_at": None}
     if reason:
         values["reason"] = reason
-    with ledger.write() as session:
+    with ledger.write(within) as session:
         study = _study_of(session, lease)
         now = database_time(session)
         _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
