@@ -119,7 +119,7 @@ def test_the_printed_link_works_and_a_signal_ends_it_in_order(
     with opener.open(f"{match[1]}api/studies", timeout=30) as page:
         assert page.read() == b'{"study_summaries": []}'
     process.send_signal(wanted)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=180)
     assert (process.returncode, out, errors) == (0, "", "")
 
 

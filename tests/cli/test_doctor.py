@@ -91,7 +91,7 @@ def test_after_a_worker_was_killed(tmp_path: Path, tiny_study: str, fleet_dir: P
             return list(session.scalars(select(RunRow).order_by(RunRow.slot)))
 
     with subprocess.Popen(command, env=environment) as worker:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while time.monotonic() < until and not any(run.epochs_done for run in runs()):
             time.sleep(0.05)
         worker.send_signal(signal.SIGKILL)

@@ -28,7 +28,7 @@ def ran(home: Path, *arguments: object) -> str:
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr

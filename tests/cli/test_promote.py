@@ -80,7 +80,7 @@ def ranks(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 def test_two_processes_promote_as_one_does_and_a_killed_one_loses_nothing(place: Workplace, promote: Promote) -> None:
     ledger = place.ledger
     team = promote("--gpus", "2", "--threads", "1")
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not any(run.epochs_done >= 3 for run in promoted(ledger)):
         assert time.monotonic() < until, "no epoch of the promoted run"
         assert team.poll() is None, team.communicate()[1]
@@ -88,7 +88,7 @@ def test_two_processes_promote_as_one_does_and_a_killed_one_loses_nothing(place:
     both = ranks(team)
     assert len(both) == 2
     both[1].send_signal(signal.SIGKILL)
-    out, err = team.communicate(timeout=240)
+    out, err = team.communicate(timeout=400)
     assert team.returncode == 0, err
     assert json.loads(out)["promotion"]
 
@@ -113,7 +113,7 @@ def test_more_gpus_than_there_are_and_workers_beside_them_are_refused(place: Wor
         (("--gpus", "99", "--device", "cuda"), "Error: `--"),
     ):
         refused = promote(*options)
-        _, err = refused.communicate(timeout=60)
+        _, err = refused.communicate(timeout=180)
         assert refused.returncode == 2
         assert told in err
     assert promoted(place.ledger) == []

@@ -71,7 +71,7 @@ def test_a_real_worker_is_seen_working_dying_and_gone(study: str, start: Start) 
     assert shown() == []
     assert "No worker of study 'tiny' is there" in invoke("workers", study).output
     worker = start("worker", study, "--threads", "1", "--no-tensorboard")
-    until, found = time.monotonic() + 120, []
+    until, found = time.monotonic() + 300, []
     while time.monotonic() < until and not (found and found[0]["assignment"] and found[0]["assignment"]["epoch"]):
         time.sleep(0.2)
         found = shown(study)
@@ -85,16 +85,16 @@ def test_a_real_worker_is_seen_working_dying_and_gone(study: str, start: Start) 
     looks = [json.loads(watching.stdout.readline()) for _ in range(2)]
     assert [look[0]["pid"] for look in looks] == [worker.pid] * 2
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=60)
+    _, err = watching.communicate(timeout=180)
     assert (watching.returncode, err) == (0, "")
     worker.kill()
-    worker.communicate(timeout=60)
+    worker.communicate(timeout=180)
     assert [one["presence"] for one in shown()] == ["dead"]
     second = start("worker", study, "--threads", "1", "--no-tensorboard")
     while time.monotonic() < until and [one["presence"] for one in shown()] != ["working"]:
         time.sleep(0.2)
     second.send_signal(signal.SIGTERM)
-    second.communicate(timeout=60)
+    second.communicate(timeout=180)
     assert shown() == []
     assert [one["presence"] for one in shown("--all")] == ["left", "left"]
 

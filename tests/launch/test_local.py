@@ -30,7 +30,7 @@ def test_a_killed_worker_is_started_again_and_the_study_is_what_it_would_have_be
     launched = prepared.start("--workers", "2", "--threads", "1", "--json")
     prepared.wait_for_epochs(6)
     os.kill(prepared.workers()[0].pid, signal.SIGKILL)
-    out, err = launched.communicate(timeout=150)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 0, err
     assert "search: 0 of 4 done" in err
     assert "search: trial" in err
@@ -47,7 +47,7 @@ def test_asked_to_end_the_workers_are_asked_once_and_the_next_launch_goes_on(pre
     prepared.wait_for_epochs(6)
     pids = [worker.pid for worker in prepared.workers()]
     launched.send_signal(signal.SIGTERM)
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 2, out + err
     assert err.strip().splitlines()[-1].startswith("Interrupted: everything up to here is kept")
     assert "Traceback" not in err
@@ -55,7 +55,7 @@ def test_asked_to_end_the_workers_are_asked_once_and_the_next_launch_goes_on(pre
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert sum(run.failures for run in prepared.runs()) == 0
     launched = prepared.start("--workers", "2", "--threads", "1")
-    out, err = launched.communicate(timeout=150)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 0, err
     assert "Best trials" in out
     prepared.assert_done()
@@ -66,7 +66,7 @@ def test_a_worker_that_is_asked_to_leave_is_not_started_again(prepared: Any) -> 
     launched = prepared.start("--workers", "1", "--threads", "1")
     prepared.wait_for_epochs(3)
     os.kill(prepared.workers()[0].pid, signal.SIGTERM)
-    _, err = launched.communicate(timeout=120)
+    _, err = prepared.outcome(launched)
     assert launched.returncode == 2
     assert err.strip().splitlines()[-1] == (
         "Error: Workers stay until a study is done, but they were asked to leave study 'tiny' before; "

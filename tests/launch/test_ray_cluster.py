@@ -24,6 +24,7 @@ def cluster() -> Iterator[Any]:
     one = {"num_cpus": 1, "object_store_memory": ray_cluster.STORE_BYTES}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("RAY_memory_monitor_refresh_ms", "0")  # not to kill tasks for what other tests use
         opened = Cluster(initialize_head=True, head_node_args=one | {"include_dashboard": False})
         try:
             opened.second = opened.add_node(**one)
@@ -44,7 +45,7 @@ def test_asked_to_end_the_workers_leave_in_order(cluster: Any, prepared: Any) ->
     launched = prepared.start("--on", "ray", "--ray-address", cluster.address, "--workers", "2", "--threads", "1")
     prepared.wait_for_epochs(4)
     launched.send_signal(signal.SIGTERM)
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 2, out + err
     assert err.strip().splitlines()[-1].startswith("Interrupted: everything up to here is kept")
     assert "Traceback" not in err
@@ -65,7 +66,7 @@ def test_a_node_that_is_lost_mid_trial_costs_nothing(cluster: Any, prepared: Any
     os.kill(victim.pid, signal.SIGSTOP)  # a lost machine takes our process with it; this one will only lose its raylet
     cluster.remove_node(cluster.second, allow_graceful=False)
     os.kill(victim.pid, signal.SIGKILL)
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 0, err
     assert json.loads(out)["search_finished"]
     prepared.assert_done()

@@ -63,7 +63,7 @@ def wait_for(jobs: list[Any]) -> None:
     """Until the jobs have their results, and submitit's controllers, which outlive them for a moment, have ended."""
     for job in jobs:
         job.wait()
-        job._process.wait(timeout=60)
+        job._process.wait(timeout=180)
 
 
 def log(jobs: list[Any]) -> str:
@@ -148,7 +148,7 @@ def state(job: str) -> str:
 
 def start_again(job: str) -> None:
     """Slurm holds a requeued job back for two minutes; its operator need not wait for that."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while (
         state(job) != "PENDING"
         or subprocess.run(
@@ -165,7 +165,7 @@ def test_on_a_real_slurm_preempted_and_requeued_jobs_resume_their_trials(
 ) -> None:
     """One job gets Slurm's warning signal, the other is requeued by an operator, which kills it after KillWait."""
     launched = prepared.start("--on", "slurm", "--workers", "2", "--threads", "1", "--slurm", "comment=test", "--json")
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert launched.returncode == 0, err
     warned, requeued = json.loads(out)["jobs"]
     prepared.wait_until(lambda: sum(run.epochs_done > 0 for run in prepared.runs()) == 2)
@@ -188,11 +188,11 @@ def test_on_a_real_slurm_preempted_and_requeued_jobs_resume_their_trials(
 @pytest.mark.slow
 def test_what_slurm_refuses_is_one_line(real_slurm: None, prepared: Any) -> None:
     launched = prepared.start("--on", "slurm", "--workers", "1", "--slurm", "mem=100T")
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert (launched.returncode, out) == (2, "")
     assert err.startswith("Error: Slurm must accept the job, but Memory specification can not be satisfied, Batch job")
     assert err.count("\n") == 1
     launched = prepared.start("--on", "slurm", "--partition", "nowhere")
-    out, err = launched.communicate(timeout=120)
+    out, err = prepared.outcome(launched)
     assert (launched.returncode, out) == (2, "")
     assert err.count("\n") == 1, err

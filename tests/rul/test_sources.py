@@ -166,7 +166,7 @@ def test_two_processes_make_a_simulated_fleet_at_once(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(tmp_path / "store")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    first, second = (process.communicate(timeout=60)[0] for process in processes)
+    first, second = (process.communicate(timeout=180)[0] for process in processes)
     assert first
     assert first == second
     assert not [path for path in (tmp_path / "store").iterdir() if path.name.startswith(".train")]

@@ -300,7 +300,7 @@ def test_many_processes_claim_every_slot_exactly_once(storage: str, ledger: Ledg
     processes = [context.Process(target=claim_all, args=(storage, study, f"w{i}", results)) for i in range(5)]
     for process in processes:
         process.start()
-    claimed = [slot for _ in processes for slot in results.get(timeout=120)]
+    claimed = [slot for _ in processes for slot in results.get(timeout=300)]
     for process in processes:
         process.join()
     assert Counter(claimed) == Counter(range(25))

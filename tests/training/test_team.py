@@ -63,7 +63,7 @@ def seen(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tu
         [*command, json.dumps(configs), str(folder)],
         check=True,
         capture_output=True,
-        timeout=240,
+        timeout=400,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     first, second = (json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1))
