@@ -3,7 +3,7 @@
     python -m benchmarks.inference                  # batches of 256 on the CPU
     python -m benchmarks.inference --device cuda --batch 1024 --json inference.json
 
-Random weights and windows: only time is measured, and by how many cycles each way differs from the plain loop.
+Random weights and windows: only time is measured. `auto` keeps to float32's RUL by TOLERANCE cycles.
 """
 
 import argparse
@@ -42,7 +42,6 @@ def main() -> None:
     model = start.model.eval()
     windows = torch.randn(arguments.batch, config.window, FEATURE_COUNT, device=device)
     arms = _arms(model, windows)
-    true = arms["plain loop"](windows)[0]
     taken: dict[str, list[float]] = {name: [] for name in arms}
     for _ in range(arguments.rounds + 1):  # the first one compiles
         for name, predict in arms.items():
@@ -53,17 +52,12 @@ def main() -> None:
             "way": name,
             "windows_per_second": arguments.batch / seconds[name],
             "ratio": seconds["plain loop"] / seconds[name],
-            "differs_by_cycles": float((predict(windows)[0] - true).abs().max()),
         }
-        for name, predict in arms.items()
+        for name in arms
     ]
     print(f"batches of {arguments.batch} on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for row in rows:
-        print(
-            "{way:<38}{windows_per_second:>12,.0f} windows/s{ratio:>8.2f}x{differs_by_cycles:>10.2g} cycles".format(
-                **row
-            )
-        )
+        print("{way:<38}{windows_per_second:>12,.0f} windows/s{ratio:>8.2f}x".format(**row))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
 

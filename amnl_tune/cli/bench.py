@@ -112,7 +112,7 @@ def _configurations(
 
 
 def _print(console: "Console", found: "Benchmark") -> None:
-    probed = ", ".join(f"{name} {seconds * 1e3:.3g} ms" for name, seconds in found.probe.seconds.items())
+    probed = ", ".join(f"{name} {seconds * 1e3:,.1f} ms" for name, seconds in found.probe.seconds.items())
     console.print(
         f"\n{found.dataset}, {found.parameters:,} parameters, batches of {found.batch_size}; {found.device}, "
         f"{found.threads} threads on {found.cores} cores, torch {found.torch}; {found.rounds} rounds of {found.steps} "

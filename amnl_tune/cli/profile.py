@@ -93,7 +93,7 @@ def _print(console: "Console", found: "RunProfile") -> None:
 
 def _facts(found: "RunProfile") -> list[tuple[str, str]]:
     epoch, times = found.epoch, found.probe.seconds
-    steps = ", ".join(f"{name} {seconds * 1e3:.3g} ms" for name, seconds in times.items())
+    steps = ", ".join(f"{name} {seconds * 1e3:,.1f} ms" for name, seconds in times.items())
     unsound = "".join(f"; {name} unsound: {why}" for name, why in found.probe.unsound.items())
     return [
         ("device", f"{found.device}, {found.precision}, rows {found.data_path}, batches of {found.batch_size}"),

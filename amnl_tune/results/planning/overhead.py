@@ -93,8 +93,11 @@ def _of(ledger: Ledger) -> Overheads:
         for before, after in pairwise(epochs)
         if before.run == after.run
     ]
-    epoch = max(0.0, median(between))
-    own = {run.id: sum(row.seconds for row in epochs if row.run == run.id) for run in runs}
-    rest = [(run.finished_at or 0.0) - (run.started_at or 0.0) - own[run.id] - EPOCHS * epoch for run in runs]
-    later = max(0.0, median(rest[1:]))
-    return Overheads(start=max(0.0, rest[0] - later), run=later, epoch=epoch)
+    curves = [[row for row in epochs if row.run == run.id] for run in runs]
+    around = [
+        (curve[0].recorded_at - curve[0].seconds - (run.started_at or 0.0))
+        + ((run.finished_at or 0.0) - curve[-1].recorded_at)
+        for run, curve in zip(runs, curves, strict=True)
+    ]
+    later = max(0.0, median(around[1:]))
+    return Overheads(start=max(0.0, around[0] - later), run=later, epoch=max(0.0, median(between)))
