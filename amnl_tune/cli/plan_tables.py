@@ -27,19 +27,8 @@ def print_plan(console: Console, plan: Plan) -> None:
         f"{plan.study}: {plan.trials} trials on {plan.dataset} and full-length runs, about {own.epochs.expected:.0f} "
         f"epochs ({epochs})",
     )
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("machine", no_wrap=True)
-    for name in ("workers", "wall time", "at least - at most", "hours busy", "cost", "at least - at most", "DDP"):
-        table.add_column(name, justify="right", no_wrap=True)
-    before = None
-    for row in plan.rows:
-        if before not in (None, row.machine):
-            table.add_section()
-        table.add_row(*_cells(row, repeated=row.machine == before), style="bold" if row is own else "")
-        before = row.machine
-    console.print(table)
-    if any(row.ddp_wall for row in plan.rows):
-        _say(console, "DDP: wall time and cost with each promoted run on all GPUs, one after the other.")
+    _machines(console, plan)
+    _teams(console, [row for row in plan.rows if row.ddp_wall])
     for note in dict.fromkeys(row.note for row in plan.rows if row.note):
         names = dict.fromkeys(f"{row.machine} x {row.workers}" for row in plan.rows if row.note == note)
         _say(console, f"{', '.join(names)}: {note}")
@@ -52,9 +41,19 @@ def print_plan(console: Console, plan: Plan) -> None:
     _budget(console, plan)
 
 
+def _machines(console: Console, plan: Plan) -> None:
+    """Nothing is cut off where the terminal is narrow: intervals fold."""
+    table = _table("machine", "workers", "wall time", "from - to", "hours", "cost", "from - to")
+    before = None
+    for row in plan.rows:
+        if before not in (None, row.machine):
+            table.add_section()
+        table.add_row(*_cells(row, repeated=row.machine == before), style="bold" if row is plan.own else "")
+        before = row.machine
+    console.print(table)
+
+
 def _cells(row: Row, *, repeated: bool) -> list[str]:
-    ddp = "" if row.ddp_wall is None else duration(row.ddp_wall.expected)
-    ddp += "" if row.ddp_cost is None else f", {money(row.ddp_cost.expected)}"
     return [
         "" if repeated else row.machine,
         str(row.workers),
@@ -63,8 +62,34 @@ def _cells(row: Row, *, repeated: bool) -> list[str]:
         f"{row.accelerator_hours.expected:.3g}",
         "" if row.cost is None else money(row.cost.expected),
         "" if row.cost is None else _range(row.cost, money),
-        ddp,
     ]
+
+
+def _teams(console: Console, rows: list[Row]) -> None:
+    """What changes where each promoted run is trained on all GPUs."""
+    if not rows:
+        return
+    _say(console, "The same with each promoted run on all GPUs (DDP), one after the other:")
+    machines = list(dict.fromkeys(row.machine for row in rows))
+    table = _table("GPUs", *machines)
+    for workers in dict.fromkeys(row.workers for row in rows):
+        cells = {row.machine: _team(row) for row in rows if row.workers == workers}
+        table.add_row(str(workers), *(cells.get(machine, "") for machine in machines))
+    console.print(table)
+
+
+def _team(row: Row) -> str:
+    assert row.ddp_wall is not None
+    cost = "" if row.ddp_cost is None else f", {money(row.ddp_cost.expected)}"
+    return f"{duration(row.ddp_wall.expected)}{cost}"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=name != "from - to", overflow="fold")
+    return table
 
 
 def _range(quantity: Interval, shown: Callable[[float], str]) -> str:
