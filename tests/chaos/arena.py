@@ -200,7 +200,9 @@ class Arena:
         open_study(ledger, spec, FleetSource((self.home / "data",)), Artifacts(self.home), device="cpu")
         return ledger
 
-    def start(self, url: str, *options: str, fault: victim.Fault | None = None, study: str = "tiny") -> BaseProcess:
+    def start(
+        self, url: str, *options: str, fault: victim.Fault | None = None, study: str = "tiny", niceness: int = 0
+    ) -> BaseProcess:
         """A worker process."""
         environment = {
             "AMNL_TUNE_STORAGE": url,
@@ -213,6 +215,8 @@ class Arena:
             target=victim.work, args=(arguments, environment, self.folder / "workers.log", fault)
         )
         process.start()
+        assert process.pid
+        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
         self._processes.append(process)
         return process
 
@@ -221,7 +225,7 @@ class Arena:
         for process in [self.start(url) for _ in range(workers)]:
             assert self.ended(process) == 0, self.log()
 
-    def ended(self, process: BaseProcess, seconds: float = 120.0) -> int | None:
+    def ended(self, process: BaseProcess, seconds: float = 300.0) -> int | None:
         """The exit code of a process that is to end by itself; None if it does not."""
         process.join(seconds)
         return process.exitcode

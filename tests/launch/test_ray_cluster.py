@@ -49,7 +49,7 @@ def test_asked_to_end_the_workers_leave_in_order(cluster: Any, prepared: Any) ->
     assert launched.returncode == 2, out + err
     assert err.strip().splitlines()[-1].startswith("Interrupted: everything up to here is kept")
     assert "Traceback" not in err
-    assert prepared.workers() == []
+    prepared.wait_until(lambda: not prepared.workers())  # Ray may end before them; they see that and leave
     assert sum(run.failures for run in prepared.runs()) == 0
     assert [run.status for run in prepared.runs()].count(RunStatus.WAITING) >= 1
 
