@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.runs import open_runs, trials_left
 from amnl_tune.search.ledger.studies import Prior, find_study
 from amnl_tune.search.progress import progress
+from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.worker import budget_of
@@ -67,8 +69,24 @@ class Session:
         """Where files of runs go."""
         return Artifacts(self.places.home, self.places.artifacts)
 
-    def search(self, spec: StudySpec, prior: Prior) -> None:
-        """Runs workers until the search's budget is spent and every trial has ended.
+    @contextmanager
+    def crew(self, spec: StudySpec) -> Iterator[LocalWorkers | None]:
+        """Workers that stay from the first trial to the last promoted run.
+
+        None where each step is to have its own: it wants another number of them, or the study has been promoted
+        before, so that waiting workers would find it done.
+        """
+        wanted = min(self.workers, spec.budget.trials)
+        full_runs = len(spec.promotion.seeds) * (spec.promotion.top_k + spec.promotion.incumbent)
+        known = latest_promotion(self.ledger, spec.name) is not None
+        if not spec.promotion.enabled or wanted != min(self.workers, full_runs) or known or not wanted:
+            yield None
+            return
+        with self._workers(spec.name, wanted, "--wait") as workers:
+            yield workers
+
+    def search(self, spec: StudySpec, prior: Prior, crew: LocalWorkers | None = None) -> None:
+        """Runs workers, those of `crew` if there is one, until the budget is spent and every trial has ended.
 
         Raises:
             StudyError: the workers left before that.
@@ -80,10 +98,10 @@ class Session:
 
         if unfinished():
             count = min(self.workers, spec.budget.trials)
-            self._work(spec.name, "search", count, unfinished, total=spec.budget.trials)
+            self._work(spec.name, "search", count, unfinished, crew, total=spec.budget.trials)
 
-    def train_promotion(self, spec: StudySpec, number: int) -> None:
-        """Runs a promotion's runs to their end.
+    def train_promotion(self, spec: StudySpec, number: int, crew: LocalWorkers | None = None) -> None:
+        """Runs a promotion's runs to their end, with the workers of `crew` if there is one.
 
         Raises:
             StudyError: the workers left before that.
@@ -94,7 +112,8 @@ class Session:
             def unfinished() -> bool:
                 return open_runs(self.ledger, spec.name, number) > 0
 
-            self._work(spec.name, "promotion", min(self.workers, len(runs.runs)), unfinished, promotion=number)
+            count = min(self.workers, len(runs.runs))
+            self._work(spec.name, "promotion", count, unfinished, crew, promotion=number)
 
     def is_scored(self, study: str, number: int) -> bool:
         """Whether the study's newest promotion is `number` and has its score."""
@@ -107,14 +126,24 @@ class Session:
         title: str,
         count: int,
         unfinished: Callable[[], bool],
+        crew: LocalWorkers | None,
         *,
         promotion: int = 0,
         total: int | None = None,
     ) -> None:
-        """Starts `count` workers, if any, and watches until they have left, or until others have done the work."""
-        workers = self._workers(study, count, promotion)
-        with watching(self.console, title) as watch, workers:
-            while workers.poll() if count else self._answer(unfinished, True) and not self._stopped(study):
+        """Watches until the work is done: by `crew`, by `count` workers that are started and leave, or by others."""
+        own = ["--promotion", str(promotion)] if promotion else []
+        hired = nullcontext(crew) if crew else self._workers(study, count, *own)
+
+        def goes_on(workers: LocalWorkers) -> bool:
+            if count and not workers.poll():
+                return False
+            if count and not crew:  # they leave by themselves
+                return True
+            return self._answer(unfinished, True) and not self._stopped(study)
+
+        with watching(self.console, title) as watch, hired as workers:
+            while goes_on(workers):
                 shown = self._answer(lambda: progress(self.ledger, study, promotion=promotion, total=total), None)
                 if shown:
                     watch(shown)
@@ -133,7 +162,7 @@ class Session:
                 f"{study!r} open; run the same command again to go on"
             )
 
-    def _workers(self, study: str, count: int, promotion: int) -> LocalWorkers:
+    def _workers(self, study: str, count: int, *own: str) -> LocalWorkers:
         environment = dict(os.environ) | {
             "AMNL_TUNE_STORAGE": self.places.storage,
             "AMNL_TUNE_HOME": str(self.places.home),
@@ -142,14 +171,13 @@ class Session:
         if self.places.artifacts:
             environment["AMNL_TUNE_ARTIFACTS"] = self.places.artifacts
         options = ["--device", self.device, *([] if self.tensorboard else ["--no-tensorboard"])]
-        options += ["--promotion", str(promotion)] if promotion else []
         return LocalWorkers(
             study=study,
             count=count,
             threads=threads_for(max(1, count) * self.team, self.threads),
             environment=environment,
             logs=self.artifacts.log(study, "worker").parent,
-            options=tuple(options),
+            options=(*options, *own),
             team=self.team,
         )
 

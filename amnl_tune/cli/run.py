@@ -91,14 +91,17 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
     _say(session, f"{spec.name}: {spec.question}")
     opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
     _announce(session, opened)
-    session.search(spec, opened.prior)
+    with session.crew(spec) as crew:
+        session.search(spec, opened.prior, crew)
+        number = open_promotion(session.ledger, spec) if spec.promotion.enabled else None
+        scored = number is not None and session.is_scored(spec.name, number)
+        if number is not None and not scored:
+            session.train_promotion(spec, number, crew)
     made: dict[str, str] = {}
-    if spec.promotion.enabled:
-        number = open_promotion(session.ledger, spec)
-        if session.is_scored(spec.name, number):
+    if number is not None:
+        if scored:
             _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
         else:
-            session.train_promotion(spec, number)
             ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
         made = _ship(session, spec, out)
     facts = summarize(session.ledger, spec.name) | made

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from here import train_here
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
@@ -61,14 +62,14 @@ def plan_of(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_plan_a_run_and_the_two_together(file: Path, tmp_path: Path) -> None:
+def test_a_plan_a_study_and_the_two_together(file: Path, tmp_path: Path, fleet_dir: Path) -> None:
     page = tmp_path / "plan.html"
     made = ran(tmp_path, "plan", file, "--preset", "production", "--preset", "large-scale", "--out", page)
     for told in ("tiny: 4 trials on SIM1", "this machine", "4 x A100", "all 4 trials fit", "left of `epochs`: 988 of"):
         assert told in made
     assert "<html>" in page.read_text()[:100]
     assert "must hold studies, but it holds none" in refused("plan", file, "--actual")
-    ran(tmp_path, "run", file, "--out", tmp_path / "export", "--json")
+    train_here(file, tmp_path, fleet_dir)
     shown = invoke("plan", file, "--actual")
     assert shown.exit_code == 0, shown.output
     assert "spent / predicted" in shown.output

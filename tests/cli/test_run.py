@@ -10,18 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from here import train_here
 from sqlalchemy import select
 
 from amnl_tune.errors import StorageError
 from amnl_tune.results.bundle import load_bundle
-from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, StudyRow
-from amnl_tune.search.opening import open_study
-from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.study_file import load_study_spec
-from amnl_tune.search.worker import open_workplace, work
 
 pytestmark = pytest.mark.slow
 
@@ -50,20 +45,6 @@ class Bench:
         process = self.start(*options)
         out, err = process.communicate(timeout=400)
         return process.returncode, out, err
-
-    def train_here(self) -> None:
-        """The study's trials and promoted runs, by one worker in this process."""
-        spec, source, artifacts = load_study_spec(self.file), FleetSource((self.data,)), Artifacts(self.home)
-        storage = f"sqlite:///{self.home / 'amnl_tune.db'}"
-        ledger = Ledger(storage)
-        open_study(ledger, spec, source, artifacts, device="cpu")
-        place = open_workplace(storage, spec.name, source, artifacts, tensorboard=False)
-        work(place, threads=1)
-        open_promotion(ledger, spec)
-        work(place, threads=1)
-        place.storage.remove_session()
-        for engine in (place.storage.engine, place.ledger.engine, ledger.engine):
-            engine.dispose()
 
     def results(self) -> list[tuple[object, ...]]:
         """What the study found, less anything about when and who."""
@@ -183,7 +164,7 @@ def test_interrupted_and_continued_is_undisturbed(
     code, _, err = bench.run()
     assert (code, err) == (0, "")
     undisturbed = Bench(tmp_path / "undisturbed", longer, fleet_dir)
-    undisturbed.train_here()
+    train_here(undisturbed.file, undisturbed.home, fleet_dir)
     assert bench.results() == undisturbed.results()
 
 

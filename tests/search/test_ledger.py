@@ -1,9 +1,13 @@
 """The ledger's contract, on SQLite and on a real PostgreSQL."""
 
+import _thread
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from reports import report_epoch, settle
@@ -367,3 +371,16 @@ def test_a_server_that_is_down_is_one_line_with_a_remedy() -> None:
 
 def test_braces_in_a_password_survive() -> None:
     assert "%7B" in parse_url("postgresql://me:a%7Bb@host/x").render_as_string(hide_password=False)
+
+
+def test_an_interrupted_look_holds_no_lock(sqlite_ledger: Ledger) -> None:
+    """A launcher that is asked to end waits for its workers, and they write: its own look must not be in their way."""
+    slow = """
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000)
+        select name from sqlite_master where (select count(*) from n) > 0"""
+    threading.Timer(0.05, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt) as interrupt, sqlite_ledger.read() as session:
+        session.execute(text(slow))
+    assert interrupt.tb, "whoever handles it still has it"
+    with closing(sqlite3.connect(str(sqlite_ledger.url.database), timeout=0)) as other:
+        other.execute("begin exclusive")

@@ -3,6 +3,7 @@
 Our tables stand beside Optuna's in one database, SQLite (one host) or PostgreSQL (teams).
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,14 +97,24 @@ class Ledger:
         if within is not None:
             yield within
             return
-        with storage_failures(self.url), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._transaction(self.engine) as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent look that never blocks a writer for long."""
-        with storage_failures(self.url), Session(self._reader, expire_on_commit=False) as session, session.begin():
+        with self._transaction(self._reader) as session:
             yield session
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Session]:
+        try:
+            with storage_failures(self.url), Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                _let_go(error)
+            raise
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -135,6 +146,15 @@ def storage_failures(url: URL) -> Iterator[None]:
         reason = _first_line(error)
         kind = StorageAwayError if _may_return(error, reason, url) else StorageError
         raise kind(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
+
+
+def _let_go(interrupt: BaseException) -> None:
+    """Drops the cursors that an interrupted statement left in the frames of its traceback.
+
+    SQLite keeps a closed connection, and its lock, for as long as a statement of it is unfinished: while the interrupt
+    travels up and waits for workers to leave, they would wait for the lock.
+    """
+    traceback.clear_frames(interrupt.__traceback__)
 
 
 def _engine(url: URL) -> Engine:

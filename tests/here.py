@@ -1,0 +1,28 @@
+"""A study trained in the test's own process: what real workers are compared with, and quicker where nobody minds who."""
+
+from pathlib import Path
+
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.opening import open_study
+from amnl_tune.search.promotion import open_promotion
+from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.search.worker import open_workplace, work
+
+__all__ = ["train_here"]
+
+
+def train_here(file: Path, home: Path, data: Path) -> None:
+    """The trials and the promoted runs of a study file, by one worker, with the database where a home has it."""
+    spec, source, artifacts = load_study_spec(file), FleetSource((data,)), Artifacts(home)
+    storage = f"sqlite:///{home / 'amnl_tune.db'}"
+    ledger = Ledger(storage)
+    open_study(ledger, spec, source, artifacts, device="cpu")
+    place = open_workplace(storage, spec.name, source, artifacts, tensorboard=False)
+    work(place, threads=1)
+    open_promotion(ledger, spec)
+    work(place, threads=1)
+    place.storage.remove_session()
+    for engine in (place.storage.engine, place.ledger.engine, ledger.engine):
+        engine.dispose()
