@@ -5,7 +5,6 @@ import multiprocessing
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections import Counter
 from contextlib import closing
 
@@ -375,12 +374,11 @@ def test_braces_in_a_password_survive() -> None:
 
 def test_an_interrupted_look_holds_no_lock(sqlite_ledger: Ledger) -> None:
     """A launcher that is asked to end waits for its workers, and they write: its own look must not be in their way."""
-    slow = """
-        with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000)
-        select name from sqlite_master where (select count(*) from n) > 0"""
-    threading.Timer(0.05, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt) as interrupt, sqlite_ledger.read() as session:
-        session.execute(text(slow))
+        connection = session.connection().connection.driver_connection
+        assert isinstance(connection, sqlite3.Connection)
+        connection.create_function("interrupt", 0, _thread.interrupt_main)  # Ctrl-C in the middle of a statement
+        session.execute(text("select name, interrupt() from sqlite_master"))
     assert interrupt.tb, "whoever handles it still has it"
     with closing(sqlite3.connect(str(sqlite_ledger.url.database), timeout=0)) as other:
         other.execute("begin exclusive")
