@@ -111,18 +111,22 @@ class Campaign:
                     return
             case _:
                 alive = [worker for worker in workers if worker.is_alive() and worker.pid]
-                if not alive:
+                if not alive or not self._signal(what, self.rng.choice(alive).pid or 0):
                     return
-                self._signal(what, self.rng.choice(alive).pid or 0)
         self.struck[what] += 1
 
-    def _signal(self, what: str, pid: int) -> None:
-        if what == "SIGTERM":
-            os.kill(pid, signal.SIGTERM)
-            return
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(LEASE * 1.5)
-        os.kill(pid, signal.SIGCONT)
+    def _signal(self, what: str, pid: int) -> bool:
+        """Whether the worker was there until the end: its own fault may strike first."""
+        try:
+            if what == "SIGTERM":
+                os.kill(pid, signal.SIGTERM)
+            else:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(LEASE * 1.5)
+                os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _truncate(self, workers: list[BaseProcess]) -> bool:
         """Kills all workers and cuts a checkpoint short, as a disk might; whether there was one."""
