@@ -22,10 +22,10 @@ def test_status_backup_and_restore(kind: str, new_storage: Callable[[str], str],
     assert invoke("db", "upgrade", "--storage", storage).exit_code == 0
     shown = invoke("db", "status", "--storage", storage)
     assert shown.exit_code == 0
-    for told in ("schema           0002", "Optuna's schema  v", "studies          none", "amnl_runs"):
+    for told in ("schema           0003", "Optuna's schema  v", "studies          none", "amnl_runs"):
         assert told in shown.output
     facts = json.loads(invoke("db", "status", "--storage", storage, "--json").stdout)
-    assert (facts["kind"], facts["problem"], facts["schema"]) == (kind, None, "0002")
+    assert (facts["kind"], facts["problem"], facts["schema"]) == (kind, None, "0003")
     assert {table["name"]: table["rows"] for table in facts["tables"]}["amnl_schema_version"] == 1
     made = invoke("db", "backup", "--storage", storage, "--out", out)
     assert made.exit_code == 0
@@ -35,7 +35,7 @@ def test_status_backup_and_restore(kind: str, new_storage: Callable[[str], str],
     for target in (new_storage("sqlite"), new_storage("postgresql")):
         restored = invoke("db", "restore", out, "--storage", target)
         assert (restored.exit_code, "3 rows of " in restored.output) == (0, True)
-        assert json.loads(invoke("db", "restore", out, "--storage", target, "--json").stdout)["schema"] == "0002"
+        assert json.loads(invoke("db", "restore", out, "--storage", target, "--json").stdout)["schema"] == "0003"
 
 
 def test_a_password_is_not_shown() -> None:

@@ -61,7 +61,7 @@ def test_an_error_is_exit_code_1(tmp_path: Path) -> None:
     assert invoke("db", "upgrade").exit_code == 0
     healthy = invoke("doctor")
     assert healthy.exit_code == 0
-    assert "ok      schema: schema 0002" in healthy.output
+    assert "ok      schema: schema 0003" in healthy.output
     with ledger.write() as session:
         for host in ("a", "b"):
             session.add(

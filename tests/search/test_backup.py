@@ -242,7 +242,7 @@ def test_what_a_restoration_refuses(storage: str, spec: StudySpec, new_storage: 
         restore(newer, fresh)
     older = new_storage("sqlite")
     upgrade(older, revision="0001")
-    with pytest.raises(StorageError, match=r"of its own schema 0002, but .* has 0001"):
+    with pytest.raises(StorageError, match=r"of its own schema 0003, but .* has 0001"):
         restore(good, older)
 
 
@@ -330,7 +330,7 @@ def test_a_storage_that_this_version_cannot_work_on(storage: str, tmp_path: Path
         database_status(storage).problem
     )
     upgrade(storage, revision="0001")
-    assert "schema must be 0002, but it is 0001; run `amnl-tune db upgrade`" in str(database_status(storage).problem)
+    assert "schema must be 0003, but it is 0001; run `amnl-tune db upgrade`" in str(database_status(storage).problem)
     upgrade(storage)
     assert database_status(storage).problem is None
     with ledger.write() as session:

@@ -109,7 +109,7 @@ def test_a_schema_that_does_not_fit_hides_the_rest(storage: str, tmp_path: Path)
     upgrade(storage, revision="0001")
     (one,) = examine(storage, tmp_path, fix=True)
     assert (one.is_error, one.finding.check, one.finding.fixable) == (True, "schema", False)
-    assert "schema must be 0002, but it is 0001" in one.finding.what
+    assert "schema must be 0003, but it is 0001" in one.finding.what
     assert "run `amnl-tune db upgrade`" in one.finding.remedy
 
 

@@ -99,7 +99,7 @@ def test_a_newer_schema_is_left_alone(storage: str, ledger: Ledger) -> None:
         session.execute(text("update amnl_schema_version set version_num = '9999'"))
     with pytest.raises(StorageError, match="must not be newer than amnl-tune, but its schema 9999"):
         upgrade(storage)
-    with pytest.raises(StorageError, match="schema must be 0002, but it is 9999"):
+    with pytest.raises(StorageError, match="schema must be 0003, but it is 9999"):
         require_schema(storage)
 
 

@@ -70,7 +70,8 @@ class StudyRow(Base):
     `prior_low`, `prior_high` bound the learning rate after the LR range test; null: the file's own bounds.
     `stopped_at`: since when nobody works on it, by `study stop`. `wall_time` (seconds from `started_at`) and
     `busy_limit` (seconds of accelerators, summed over the trials) end the search within an epoch; null: no limit.
-    `busy_seconds` is what finished trials have taken of it.
+    `busy_seconds` is what finished trials have taken of it. `warm_start` is a JSON list of the configurations of other
+    studies that are evaluated first, each with its origin; null: none.
     """
 
     __tablename__ = "amnl_studies"
@@ -91,6 +92,7 @@ class StudyRow(Base):
     wall_time: Mapped[float | None]
     busy_limit: Mapped[float | None]
     busy_seconds: Mapped[float] = mapped_column(default=0.0)
+    warm_start: Mapped[str | None] = mapped_column(Text)
 
 
 class RunRow(Base):
@@ -238,7 +240,11 @@ class RangeTestRow(Base):
 
 
 class PromotionRow(Base):
-    """A planned set of full runs; equal plans (fingerprint) are one promotion."""
+    """A planned set of full runs; equal plans (fingerprint) are one promotion.
+
+    `test_selection` is what a choice by the test engines would have claimed, JSON; whoever asked for it
+    (`contaminated_by`, `contaminated_at`) has seen the test engines epoch by epoch, and every later report says so.
+    """
 
     __tablename__ = "amnl_promotions"
     __table_args__ = (UniqueConstraint("study", "number"), UniqueConstraint("study", "fingerprint"))
@@ -248,6 +254,9 @@ class PromotionRow(Base):
     number: Mapped[int]
     fingerprint: Mapped[str]
     created_at: Mapped[float]
+    contaminated_by: Mapped[str | None]
+    contaminated_at: Mapped[float | None]
+    test_selection: Mapped[str | None] = mapped_column(Text)
 
 
 class TestScoreRow(Base):
