@@ -63,7 +63,7 @@ app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.tom
 app.command(epilog="Example: amnl-tune plan studies/fd001.toml --preset production --out plan.html")(plan.plan)
 app.command(epilog="Example: amnl-tune profile studies/fd001.toml --trace trace.json")(profile.profile)
 app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(bench.bench)
-app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seed 42 --seed 123")(promote.promote)
+app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(promote.promote)
 app.add_typer(outputs.app)
 app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
 app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)

@@ -1,7 +1,6 @@
 """`amnl-tune promote`: full runs of the best trials, then one score on the test engines."""
 
-import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,16 +18,34 @@ from amnl_tune.cli.options import (
     settings,
 )
 
+if TYPE_CHECKING:
+    from amnl_tune.cli.pipeline import Session
+    from amnl_tune.search.spec import StudySpec
+
 __all__ = ["promote"]
 
 
 def promote(
     study: Study,
     top: Annotated[int | None, typer.Option(min=1, help="How many trials; else the study file's `top_k`.")] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(min=0, help="Seed of a run; repeat it. Else the study file's.")
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds: the study file's first, then the published ones.")
     ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="A seed by its number, instead of --seeds; repeat it.")
+    ] = None,
+    random: Annotated[
+        int, typer.Option(min=0, help="Promote so many random complete trials too, for the proxy check.")
+    ] = 0,
     force: Annotated[bool, typer.Option(help="Score the test engines again; every later result says so.")] = False,
+    test_selection: Annotated[
+        bool,
+        typer.Option(
+            "--test-selection",
+            help="Contaminate the study: train winner and incumbent again and show what a choice by the test engines "
+            "would have claimed. Every later result says so.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
     ] = None,
@@ -52,11 +69,11 @@ def promote(
 
     from amnl_tune.cli.pipeline import Session
     from amnl_tune.cli.quiet import quiet_libraries
-    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.cli.summary import json_text, print_summary
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.devices import require_devices
     from amnl_tune.search.ledger.studies import find_study
-    from amnl_tune.search.promotion import open_promotion
+    from amnl_tune.search.promotion import open_promotion, seeds_for
     from amnl_tune.search.scoring import score_again
     from amnl_tune.search.spec import StudySpec
 
@@ -80,11 +97,39 @@ def promote(
         device=device or spec.hardware.device,
         tensorboard=tensorboard,
     )
-    number = open_promotion(ledger, spec, top_k=top, seeds=seed)
-    session.train_promotion(spec, number)
-    score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
+    if seeds and seed:
+        raise typer.BadParameter("--seeds counts and --seed names them; use one of them")
+    number = open_promotion(ledger, spec, top_k=top, seeds=seeds_for(spec, seeds) if seeds else seed, random=random)
+    if test_selection:
+        _contaminate(session, spec, number)
+    else:
+        session.train_promotion(spec, number)
+        score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
     facts = summarize(ledger, study)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json_text(facts))
     else:
         print_summary(console, facts)
+
+
+def _contaminate(session: "Session", spec: "StudySpec", number: int) -> None:
+    """What a choice by the test engines would have claimed, with a progress bar."""
+    from rich.progress import Progress
+
+    from amnl_tune.search.devices import execution_of
+    from amnl_tune.search.test_selection import select_on_test
+
+    session.console.print(
+        f"[bold yellow]This contaminates study {spec.name!r}: the test engines are looked at after every epoch.[/]"
+    )
+    with Progress(console=session.console) as bar:
+        task = bar.add_task("test selection", total=None)
+        select_on_test(
+            session.ledger,
+            spec,
+            session.source,
+            session.artifacts,
+            number=number,
+            execution=execution_of(spec.hardware, home=session.places.home, device=session.device),
+            epoch_done=lambda done, total: bar.update(task, completed=done, total=total),
+        )

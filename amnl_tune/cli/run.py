@@ -1,6 +1,5 @@
 """`amnl-tune run`: the whole line, from a study file to an exported model."""
 
-import json
 import shutil
 import signal
 import sys
@@ -82,7 +81,7 @@ def run(
 
 
 def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:
-    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.cli.summary import json_text, print_summary
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.opening import open_study
     from amnl_tune.search.promotion import open_promotion
@@ -101,12 +100,11 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
     if number is not None:
         if scored:
             _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
-        else:
-            ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
+        ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
         made = _ship(session, spec, out)
     facts = summarize(session.ledger, spec.name) | made
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json_text(facts))
         return
     print_summary(session.console, facts)
     _point_on(session, spec, made)

@@ -18,13 +18,14 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     from rich.console import Console
     from rich.table import Table
 
+    from amnl_tune.cli.summary import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.ledger.studies import study_names
 
     ledger = existing_ledger(settings(storage, home))
     facts = [summarize(ledger, name) for name in study_names(ledger)]
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json_text(facts))
         return
     table = Table()
     for name in ("study", "data set", "trials", "complete", "pruned", "failed", "best validation RMSE", "promoted"):
@@ -49,12 +50,12 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
     """Show a study: best trials, LR range test, promotion."""
     from rich.console import Console
 
-    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.cli.summary import json_text, print_summary
     from amnl_tune.results.summary import summarize
 
     facts = summarize(existing_ledger(settings(storage, home)), study)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json_text(facts))
     else:
         print_summary(Console(), facts)
 

@@ -1,11 +1,13 @@
 """A study's facts as tables."""
 
+import json
+import math
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["print_summary"]
+__all__ = ["json_text", "print_summary"]
 
 
 def print_summary(console: Console, facts: dict[str, Any]) -> None:
@@ -59,31 +61,82 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
         )
         console.print(f"{state}; run `amnl-tune promote {facts['study']}`")
         return
-    table = Table(title=f"Promoted, and scored once on {promotion['test_engines']} test engines", title_justify="left")
+    looks, compared = promotion["looks_at_test"], promotion["comparison"] or {}
+    times = "once" if looks == 1 else f"{looks} times"
+    title = f"Promoted, and scored {times} on {promotion['test_engines']} test engines"
+    table = Table(title=title, title_justify="left")
     for name in ("", "trial", "validation RMSE\n(cycles)", "test RMSE\n(cycles)", "NASA score"):
         table.add_column(name, justify="left" if not name else "right")
     winner, defaults, mean = promotion["winner"], promotion["published_defaults"], promotion["mean_predictor"]
-    table.add_row("[bold]promoted[/]", *_scores(winner))
+    table.add_row("[bold]promoted[/]", *_scores(winner, compared, "winner"))
     if defaults and defaults["trial"] != winner["trial"]:
-        table.add_row("published defaults", *_scores(defaults))
+        table.add_row("published defaults", *_scores(defaults, compared, "incumbent"))
     table.add_row("mean predictor", "", "", f"{mean['test_rmse']:.2f}", f"{mean['nasa_score']:.0f}")
     console.print(table)
-    if defaults and defaults["trial"] == winner["trial"]:
-        console.print("The published defaults are the best configuration found.")
-    if promotion["forced"]:
+    _print_verdict(console, promotion)
+
+
+def _print_verdict(console: Console, promotion: dict[str, Any]) -> None:
+    """In words: the comparison, the proxy check, and what takes from the figures' worth."""
+    compared, looks, contaminated = promotion["comparison"], promotion["looks_at_test"], promotion["contaminated"]
+    if compared:
+        best_of = f", corrected for the best of {compared['candidates']}" if compared["candidates"] > 1 else ""
         console.print(
-            f"[bold yellow]The test engines were scored {promotion['looks_at_test']} times: "
-            "the later looks were forced.[/]"
+            f"Against the published defaults: {compared['words']} (RMSE of the test engines; 95% by bootstrap over "
+            f"engines and seeds{best_of})",
+            highlight=False,
+            markup=False,
         )
+    check = promotion["proxy_check"]
+    if check["spearman"] is not None:
+        console.print(
+            f"Short against full runs: rank correlation {check['spearman']:.2f} over {len(check['configurations'])} "
+            f"configurations, regret {check['regret']:.2f} cycles",
+            highlight=False,
+        )
+    warnings = [check["warning"]] if check["warning"] else []
+    if looks > 1:
+        forced = ": the later looks were forced" if promotion["forced"] else ""
+        warnings.append(f"The test engines were scored {looks} times by this study{forced}.")
+    if contaminated:
+        warnings.append(_contamination(contaminated))
+    for warning in warnings:
+        console.print(warning, style="bold yellow", highlight=False, markup=False)
 
 
-def _scores(score: dict[str, Any]) -> tuple[str, str, str, str]:
+def _contamination(contaminated: dict[str, Any]) -> str:
+    claims = "; ".join(
+        f"{claim['best_test_rmse']:.2f} (trial {claim['trial']}, seed {claim['seed']}, epoch "
+        f"{claim['best_test_epoch']}) instead of {claim['honest_test_rmse']:.2f}"
+        for claim in contaminated["claims"]
+    )
+    return (
+        f"Contaminated: {contaminated['by']} looked at the test engines after every epoch. A choice by them would "
+        + (f"have claimed a test RMSE of {claims}." if claims else "claim more; the look was interrupted.")
+    )
+
+
+def _scores(score: dict[str, Any], compared: dict[str, Any], who: str) -> tuple[str, str, str, str]:
+    rmse, nasa = compared.get(f"{who}_rmse"), compared.get(f"{who}_nasa")
     return (
         str(score["trial"]),
         f"{score['validation_rmse']:.2f}",
-        f"{score['test_rmse']:.2f}",
-        f"{score['nasa_score']:.0f}",
+        f"{score['test_rmse']:.2f}" + (f" [{rmse['low']:.2f}, {rmse['high']:.2f}]" if rmse else ""),
+        f"{score['nasa_score']:.0f}" + (f" [{nasa['low']:.0f}, {nasa['high']:.0f}]" if nasa else ""),
     )
+
+
+def json_text(facts: Any) -> str:
+    """JSON, in which a figure that is not finite is null: `Infinity` is none of its words."""
+    return json.dumps(_finite(facts), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _short(value: Any) -> str:

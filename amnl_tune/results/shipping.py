@@ -50,7 +50,7 @@ def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifa
         weights=artifacts.read_weights(run),
         scaling=data.scaling,
         provenance=_provenance(spec, run, promotion.number, data.sha256, scores),
-        metrics=_metrics(scores, seed, run, looks_at_test(ledger, promotion.id)),
+        metrics=_metrics(scores, seed, run, looks_at_test(ledger, spec.name)),
     )
     return scores
 

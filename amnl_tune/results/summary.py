@@ -10,9 +10,12 @@ from amnl_tune.search.ledger.runs import trials_left
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import best_trials, latest_promotion
+from amnl_tune.search.proxy import proxy_check
 from amnl_tune.search.range_test import find_range_test
-from amnl_tune.search.scoring import CandidateScore, latest_scores, looks_at_test
+from amnl_tune.search.scores import CandidateScore
+from amnl_tune.search.scoring import latest_scores, looks_at_test
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.test_selection import contamination
 from amnl_tune.search.worker import budget_of
 from amnl_tune.training.config import RunConfig
 
@@ -72,19 +75,24 @@ def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
     scores = latest_scores(ledger, study)
     if promotion is None:
         return None
+    told = {"contaminated": contamination(promotion), "looks_at_test": looks_at_test(ledger, study)}
     if scores is None:
         now = progress(ledger, study, promotion=promotion.number)
-        return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False}
+        return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False} | told
     return {
         "number": promotion.number,
         "scored": True,
-        "looks_at_test": looks_at_test(ledger, promotion.id),
+        "scored_at": scores.scored_at,
+        "scored_by": scores.scored_by,
+        "test_data_sha256": scores.data_sha256,
         "forced": scores.forced,
         "winner": _score(scores.winner),
         "published_defaults": _score(scores.incumbent) if scores.incumbent else None,
         "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
         "test_engines": len(scores.true),
-    }
+        "comparison": scores.comparison.plain() if scores.comparison else None,
+        "proxy_check": proxy_check(ledger, study, promotion.number).plain(),
+    } | told
 
 
 def _score(score: CandidateScore) -> dict[str, Any]:

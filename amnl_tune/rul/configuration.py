@@ -129,6 +129,12 @@ class LossConfig(_Frozen):
     gaba_warmup_steps: int = Field(100, ge=0, description="steps with uniform task weights")
     gaba_floor: float = Field(0.05, ge=0.0, lt=0.5, description="smallest task weight")
 
+    @property
+    def health_is_trained(self) -> bool:
+        """Whether the health head learns anything; else health can only be read off the RUL."""
+        weighted = self.loss in {Loss.NORMALIZED_BATCH, Loss.NORMALIZED_EMA, Loss.FIXED}
+        return self.loss is not Loss.RUL_ONLY and not (weighted and self.task_weight == 1)
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         low, high = self.health_thresholds

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amnl_tune.rul.configuration import RUL_CAP
 
-__all__ = ["mean_predictor_rmse", "nasa_score", "rmse"]
+__all__ = ["mean_predictor_rmse", "nasa_penalty", "nasa_score", "rmse"]
 
 EARLY, LATE = 13.0, 10.0
 """Cycles in which the score's penalty grows e-fold: a late warning costs more than an early one (amnl)."""
@@ -27,9 +27,13 @@ def nasa_score(predicted: ArrayLike, true: ArrayLike) -> float:
     Args:
         predicted, true: (N,) of each engine's last window. Infinite where a prediction is hopelessly far off.
     """
-    error = _errors(predicted, true)
+    return float(np.sum(nasa_penalty(_errors(predicted, true))))
+
+
+def nasa_penalty(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each engine's part of the NASA score; errors (predicted - true) in cycles, of any shape."""
     with np.errstate(over="ignore"):
-        return float(np.sum(np.expm1(np.where(error < 0, -error / EARLY, error / LATE))))
+        return np.expm1(np.where(error < 0, -error / EARLY, error / LATE))
 
 
 def mean_predictor_rmse(true: ArrayLike) -> float:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from statistics import fmean
 
 from sqlalchemy import func, select
@@ -17,7 +18,10 @@ from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, RunStat
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["Candidate", "best_trials", "latest_promotion", "open_promotion", "promoted_candidates"]
+__all__ = ["Candidate", "best_trials", "latest_promotion", "open_promotion", "promoted_candidates", "seeds_for"]
+
+PUBLISHED_SEEDS = (42, 123, 456, 789, 1024)
+"""Of the recipe (amnl)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ def best_trials(ledger: Ledger, study: str) -> list[RunRow]:
 
 
 def open_promotion(
-    ledger: Ledger, spec: StudySpec, *, top_k: int | None = None, seeds: Sequence[int] | None = None
+    ledger: Ledger,
+    spec: StudySpec,
+    *,
+    top_k: int | None = None,
+    seeds: Sequence[int] | None = None,
+    random: int = 0,
 ) -> int:
     """Plans the promotion of the best trials and the published defaults; the same plan is the same promotion.
 
@@ -67,6 +76,8 @@ def open_promotion(
         spec: the study's.
         top_k: trials to promote; None: the file's.
         seeds: of each configuration; None: the file's.
+        random: further complete trials, drawn by the study's seed: for the proxy check, which best trials alone cannot
+            answer.
 
     Returns:
         The promotion's number in the study, from 1.
@@ -74,7 +85,7 @@ def open_promotion(
     Raises:
         StudyError: no trial has completed.
     """
-    plan = _plan(ledger, spec, top_k or spec.promotion.top_k, tuple(seeds or spec.promotion.seeds))
+    plan = _plan(ledger, spec, top_k or spec.promotion.top_k, tuple(seeds or spec.promotion.seeds), random)
     document = [(run.trial_number, config.fingerprint()) for run, config in plan]
     fingerprint = hashlib.sha256(json.dumps(document).encode()).hexdigest()
     with ledger.write() as session:
@@ -104,14 +115,23 @@ def open_promotion(
         return number
 
 
-def _plan(ledger: Ledger, spec: StudySpec, top_k: int, seeds: tuple[int, ...]) -> list[tuple[RunRow, RunConfig]]:
+def seeds_for(spec: StudySpec, count: int) -> tuple[int, ...]:
+    """So many seeds: the file's, then the published ones, then the numbers after the largest of these."""
+    known = list(dict.fromkeys([*spec.promotion.seeds, *PUBLISHED_SEEDS]))
+    return tuple([*known, *range(max(known) + 1, max(known) + 1 + count)][:count])
+
+
+def _plan(
+    ledger: Ledger, spec: StudySpec, top_k: int, seeds: tuple[int, ...], random: int
+) -> list[tuple[RunRow, RunConfig]]:
     ranked = best_trials(ledger, spec.name)
     if not ranked:
         raise StudyError(
             f"A promotion needs a complete trial, but study {spec.name!r} has none; raise `budget.trials` or widen the "
             "space, and run it again"
         )
-    chosen = ranked[:top_k]
+    chosen, others = ranked[:top_k], ranked[top_k:]
+    chosen += Random(spec.seed).sample(others, min(random, len(others)))
     incumbent = _incumbent(ledger, spec.name)
     if spec.promotion.incumbent and incumbent and incumbent.id not in {run.id for run in chosen}:
         chosen.append(incumbent)

@@ -7,94 +7,37 @@ stays marked.
 import getpass
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
+from math import isclose
 
-import numpy as np
 import sqlalchemy.exc
-import torch
-from safetensors.torch import load
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
-from amnl_tune.errors import StudyError
-from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
-from amnl_tune.rul.network import AMNL
-from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
-from amnl_tune.rul.sources import FleetSource, TestFleet
+from amnl_tune.errors import DataError, StorageError, StudyError
+from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
-from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, TestScoreRow
+from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
 from amnl_tune.search.ledger.runs import open_runs
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
+from amnl_tune.search.scores import CandidateScore, TestScores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
-from amnl_tune.training.config import RunConfig
-from amnl_tune.training.evaluation import predict_windows
+from amnl_tune.search.test_engines import score_candidates
 
 __all__ = [
     "CandidateScore",
     "TestScores",
     "ensure_scored",
+    "find_promotion",
     "find_scores",
     "latest_scores",
     "looks_at_test",
+    "require_finished",
     "score_again",
 ]
-
-
-@dataclass(frozen=True)
-class CandidateScore:
-    """One configuration on the test engines, each with its last window; means over the seeds.
-
-    Attributes:
-        trial_number, origin: where it comes from.
-        validation_rmse: that chose, in cycles.
-        test_rmse: in cycles, labels capped at 125. nasa_score: sum over the engines.
-        by_seed: the same two for each seed.
-        predicted: (engines,) mean prediction over the seeds, in cycles.
-    """
-
-    trial_number: int
-    origin: str
-    validation_rmse: float
-    test_rmse: float
-    nasa_score: float
-    by_seed: dict[str, dict[str, float]]
-    predicted: list[float]
-
-
-@dataclass(frozen=True)
-class TestScores:
-    """One look.
-
-    Attributes:
-        promotion, look: which. forced: it was not the first, and somebody insisted.
-        dataset, data_sha256: of the test engines.
-        winner, incumbent: the validation engines' choice and the published defaults (may be one and the same).
-        mean_rmse, mean_nasa_score: of the best constant, the mean of the test engines' own capped labels.
-        true: (engines,) capped RUL in cycles. units: their numbers.
-    """
-
-    __test__ = False
-
-    promotion: int
-    look: int
-    forced: bool
-    dataset: str
-    data_sha256: str
-    scored_at: float
-    winner: CandidateScore
-    incumbent: CandidateScore | None
-    mean_rmse: float
-    mean_nasa_score: float
-    true: list[float]
-    units: list[int]
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-serialisable."""
-        return asdict(self)
 
 
 def ensure_scored(
@@ -102,11 +45,16 @@ def ensure_scored(
 ) -> TestScores:
     """A finished promotion's scores: those there are, else the one look is taken now.
 
+    What a record of an older version lacks is computed from the weights that it was made with: no new look.
+
     Raises:
         StudyError: runs are unfinished, or all failed.
     """
-    promotion = _promotion(ledger, spec.name, number)
-    return find_scores(ledger, promotion.id) or _look(ledger, spec, source, artifacts, promotion, look=1)
+    promotion = find_promotion(ledger, spec.name, number)
+    known = find_scores(ledger, promotion.id)
+    if known is None:
+        return _look(ledger, spec, source, artifacts, promotion, look=1)
+    return known if known.comparison else _complete(ledger, spec, source, artifacts, promotion, known=known)
 
 
 def score_again(
@@ -117,32 +65,65 @@ def score_again(
     Raises:
         StudyError: the engines have been looked at and `force` is not set; runs are unfinished, or all failed.
     """
-    promotion = _promotion(ledger, spec.name, number)
-    looks = looks_at_test(ledger, promotion.id)
-    if looks and not force:
+    promotion = find_promotion(ledger, spec.name, number)
+    known = find_scores(ledger, promotion.id)
+    if known and not force:
         raise StudyError(
             f"The test engines are scored once, but promotion {number} of study {spec.name!r} has its score; see "
             f"`amnl-tune study show {spec.name}`, or insist with --force, which every report will say"
         )
-    return _look(ledger, spec, source, artifacts, promotion, look=looks + 1)
+    return _look(ledger, spec, source, artifacts, promotion, look=known.look + 1 if known else 1)
 
 
 def _look(
     ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
 ) -> TestScores:
-    candidates = _require_finished(ledger, spec.name, promotion.number)
-    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    scores = _scores(candidates, data, source.test(spec.data.dataset), artifacts, promotion.number)
+    scores = _computed(ledger, spec, source, artifacts, promotion)
     return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
 
-def _promotion(ledger: Ledger, study: str, number: int) -> PromotionRow:
+def _computed(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow
+) -> TestScores:
+    candidates = require_finished(ledger, spec.name, promotion.number)
+    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
+    return score_candidates(candidates, data, source.test(spec.data.dataset), artifacts, promotion.number)
+
+
+def _complete(
+    ledger: Ledger,
+    spec: StudySpec,
+    source: FleetSource,
+    artifacts: Artifacts,
+    promotion: PromotionRow,
+    *,
+    known: TestScores,
+) -> TestScores:
+    """The known look with what its record lacks, kept; as it is where its weights or its data have gone or changed."""
+    with suppress(StorageError, StudyError, DataError):
+        now = _computed(ledger, spec, source, artifacts, promotion)
+        same = now.data_sha256 == known.data_sha256 and now.winner.trial_number == known.winner.trial_number
+        if same and isclose(now.winner.test_rmse, known.winner.test_rmse, rel_tol=1e-4):
+            whole = replace(now, look=known.look, forced=known.forced)
+            with ledger.write() as session:
+                session.execute(
+                    update(TestScoreRow)
+                    .where(TestScoreRow.promotion_id == promotion.id, TestScoreRow.look == known.look)
+                    .values(scores=json.dumps(whole.plain()))
+                )
+            return find_scores(ledger, promotion.id) or whole
+    return known
+
+
+def find_promotion(ledger: Ledger, study: str, number: int) -> PromotionRow:
+    """A study's promotion by its number."""
     with ledger.read() as session:
         query = select(PromotionRow).where(PromotionRow.study == study, PromotionRow.number == number)
         return session.scalars(query).one()
 
 
-def _require_finished(ledger: Ledger, study: str, number: int) -> list[Candidate]:
+def require_finished(ledger: Ledger, study: str, number: int) -> list[Candidate]:
+    """A promotion's candidates, the choice first. Raises StudyError while runs are open, or if all failed."""
     candidates = promoted_candidates(ledger, study, number)
     waiting = [run for candidate in candidates for run in candidate.runs if run.finished_at is None]
     if waiting:
@@ -154,60 +135,6 @@ def _require_finished(ledger: Ledger, study: str, number: int) -> list[Candidate
         reasons = "; ".join(sorted({run.reason or "unknown" for candidate in candidates for run in candidate.runs}))
         raise StudyError(f"A promotion needs one complete run, but all of study {study!r} failed: {reasons}")
     return candidates
-
-
-def _scores(
-    candidates: list[Candidate], data: PreparedData, fleet: TestFleet, artifacts: Artifacts, number: int
-) -> TestScores:
-    rows = engine_rows(fleet.frame, data.scaling, fleet.rul)
-    ends = rows.ends()
-    true = rows.rul[ends].numpy()
-    mean = np.full_like(true, true.mean())
-    incumbent = next((c for c in candidates if c.origin is Origin.PUBLISHED_DEFAULTS and c.complete), None)
-    return TestScores(
-        promotion=number,
-        look=0,
-        forced=False,
-        dataset=fleet.name,
-        data_sha256=fleet.sha256,
-        scored_at=0.0,
-        winner=_score(candidates[0], artifacts, rows, ends, true),
-        incumbent=_score(incumbent, artifacts, rows, ends, true) if incumbent else None,
-        mean_rmse=mean_predictor_rmse(true),
-        mean_nasa_score=nasa_score(mean, true),
-        true=true.tolist(),
-        units=rows.unit[ends].tolist(),
-    )
-
-
-def _score(
-    candidate: Candidate, artifacts: Artifacts, rows: EngineRows, ends: torch.Tensor, true: np.ndarray
-) -> CandidateScore:
-    predictions, by_seed = [], {}
-    for run in candidate.complete:
-        predicted = _predict(run, artifacts.read_weights(run), rows, ends)
-        predictions.append(predicted)
-        by_seed[str(run.seed)] = {
-            "validation_rmse": run.value or 0.0,
-            "test_rmse": rmse(predicted, true),
-            "nasa_score": nasa_score(predicted, true),
-        }
-    return CandidateScore(
-        trial_number=candidate.trial_number,
-        origin=str(candidate.origin),
-        validation_rmse=candidate.validation_rmse,
-        test_rmse=float(np.mean([seed["test_rmse"] for seed in by_seed.values()])),
-        nasa_score=float(np.mean([seed["nasa_score"] for seed in by_seed.values()])),
-        by_seed=by_seed,
-        predicted=np.mean(predictions, axis=0).tolist(),
-    )
-
-
-def _predict(run: RunRow, weights: bytes, rows: EngineRows, ends: torch.Tensor) -> np.ndarray:
-    config = RunConfig.model_validate_json(run.config or "")
-    model = AMNL(config)
-    model.load_state_dict(load(weights))
-    return predict_windows(model, rows, ends, config.window).rul.numpy()
 
 
 def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> TestScores:
@@ -229,10 +156,11 @@ def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> Test
     return recorded
 
 
-def looks_at_test(ledger: Ledger, promotion_id: int) -> int:
-    """How often the test engines were scored for a promotion."""
+def looks_at_test(ledger: Ledger, study: str) -> int:
+    """How often a study has looked at its test engines, over all its promotions."""
     with ledger.read() as session:
-        return len(session.scalars(select(TestScoreRow.id).where(TestScoreRow.promotion_id == promotion_id)).all())
+        looks = select(func.count(TestScoreRow.id)).join(PromotionRow, PromotionRow.id == TestScoreRow.promotion_id)
+        return session.scalar(looks.where(PromotionRow.study == study)) or 0
 
 
 def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:
@@ -242,10 +170,8 @@ def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:
         row = session.scalars(query).first()
     if row is None:
         return None
-    values = json.loads(row.scores) | {"look": row.look, "forced": row.forced, "scored_at": row.scored_at}
-    for name in ("winner", "incumbent"):
-        values[name] = CandidateScore(**values[name]) if values[name] else None
-    return TestScores(**values)
+    entered = {"look": row.look, "forced": row.forced, "scored_at": row.scored_at, "scored_by": row.scored_by}
+    return TestScores.from_plain(json.loads(row.scores) | entered)
 
 
 def latest_scores(ledger: Ledger, study: str) -> TestScores | None:

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
 from amnl_tune.errors import StudyError
+from amnl_tune.results.summary import summarize
 from amnl_tune.rul.cmapss import file_names
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
@@ -17,12 +19,16 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TestScoreRow
 from amnl_tune.search.opening import OpenedStudy, open_study
-from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates
+from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates, seeds_for
+from amnl_tune.search.proxy import proxy_check
 from amnl_tune.search.runner import Workplace
-from amnl_tune.search.scoring import TestScores, ensure_scored, latest_scores, looks_at_test, score_again
+from amnl_tune.search.scores import TestScores
+from amnl_tune.search.scoring import ensure_scored, find_scores, latest_scores, looks_at_test, score_again
 from amnl_tune.search.spec import StudySpec, TrialTable
+from amnl_tune.search.test_selection import contamination, select_on_test
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
+from amnl_tune.training.execution import Execution
 
 pytestmark = pytest.mark.slow
 
@@ -75,12 +81,72 @@ def test_one_look_and_no_second_unless_forced(
     assert (again.look, again.forced, again.winner) == (2, True, scores.winner)
     promotion = latest_promotion(place.ledger, spec.name)
     assert promotion is not None
-    assert looks_at_test(place.ledger, promotion.id) == 2
+    assert looks_at_test(place.ledger, spec.name) == 2
     with place.ledger.read() as session:
         assert [row.forced for row in session.scalars(select(TestScoreRow).order_by(TestScoreRow.look))] == [
             False,
             True,
         ]
+
+
+def test_the_look_tells_intervals_health_and_the_worst_engines(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    place = searched(spec, open_tiny)
+    number = open_promotion(place.ledger, spec, top_k=2, seeds=seeds_for(spec, 2), random=1)
+    work(place, threads=1)
+    scores = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    assert seeds_for(spec, 7) == (42, 123, 456, 789, 1024, 1025, 1026)
+    assert {len(predicted) for predicted in scores.winner.predicted_by_seed.values()} == {10}
+    assert scores.winner.predicted_by_seed.keys() == {"42", "123"}
+    assert scores.winner.health is not None and set(scores.winner.health) <= {0, 1, 2}
+    assert scores.comparison is not None
+    assert scores.comparison.winner_rmse.value == pytest.approx(scores.winner.test_rmse)
+    errors = dict(zip(scores.units, np.abs(np.array(scores.winner.predicted) - scores.true), strict=True))
+    assert [life["unit"] for life in scores.lives] == sorted(errors, key=lambda unit: -errors[unit])[:6]
+    assert all(life["cycle"][0] == 1 and len(life["true"]) == len(life["predicted"]) for life in scores.lives)
+    candidates = promoted_candidates(place.ledger, spec.name, number)
+    assert len(candidates) == len({candidate.trial_number for candidate in candidates}) >= 3
+    check = proxy_check(place.ledger, spec.name, number)
+    assert [told["full"] for told in check.configurations] == [c.validation_rmse for c in candidates]
+    assert check.regret is not None and check.regret >= 0
+
+    before = scores.plain()  # as version 0.1 with schema 0002 entered it
+    for score in (before["winner"], before["incumbent"]):
+        del score["predicted_by_seed"], score["health"]
+    for name in ("comparison", "lives", "scored_by"):
+        del before[name]
+    with place.ledger.write() as session:
+        session.scalars(select(TestScoreRow)).one().scores = json.dumps(before)
+    assert find_scores(place.ledger, 1).comparison is None  # type: ignore[union-attr]
+    assert ensure_scored(place.ledger, spec, source, artifacts, number=number) == scores
+    assert looks_at_test(place.ledger, spec.name) == 1
+
+
+def test_a_choice_by_the_test_engines_is_shown_once_and_marks_the_study(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    place, scores = promoted(spec, open_tiny, source, artifacts)
+    told: list[tuple[int, int]] = []
+    claims = select_on_test(
+        place.ledger,
+        spec,
+        source,
+        artifacts,
+        number=1,
+        execution=Execution(),
+        epoch_done=lambda done, total: told.append((done, total)),
+    )
+    assert told[-1] == (4 * len(claims), 4 * len(claims))
+    for claim in claims:
+        assert claim["best_test_rmse"] <= claim["honest_test_rmse"] + 1e-6
+        assert 1 <= claim["best_test_epoch"] <= 4
+    promotion = latest_promotion(place.ledger, spec.name)
+    assert promotion is not None
+    marked = contamination(promotion)
+    assert marked is not None and marked["claims"] == claims and "@" in marked["by"]
+    assert latest_scores(place.ledger, spec.name) == scores
+    assert summarize(place.ledger, spec.name)["promotion"]["contaminated"] == marked
 
 
 def test_a_promotion_is_scored_when_it_has_ended(
