@@ -439,7 +439,10 @@ def test_shipped_studies(path: Path) -> None:
     assert spec.trial.epochs == 20
     assert spec.promotion.epochs == 100
     if path.stem != "quickstart":
-        assert spec.data.dataset == path.stem.upper()
+        assert spec.data.dataset == path.stem.removeprefix("narrow_").upper()
+    if path.stem.startswith("narrow_"):
+        assert (spec.fixed["hidden_size"], spec.promotion.seeds) == (32, (42, 123, 456))
+    elif path.stem != "quickstart":
         incumbent = spec.run_config(spec.incumbent_parameters())
         assert incumbent == RunConfig.build(RunConfig(dataset=spec.data.dataset, dropout=incumbent.dropout).plain())
         assert set(spec.space.names) == {
@@ -459,8 +462,9 @@ def test_whatever_a_shipped_study_samples_is_a_run(path: Path) -> None:
         assert spec.promotion_config(config, 1).epochs == 100
 
 
-def test_five_studies_are_shipped() -> None:
-    assert [path.stem for path in SHIPPED] == ["fd001", "fd002", "fd003", "fd004", "quickstart"]
+def test_the_shipped_studies_are_the_ones_that_the_readme_names() -> None:
+    full = ["fd001", "fd002", "fd003", "fd004"]
+    assert [path.stem for path in SHIPPED] == [*full, *(f"narrow_{name}" for name in full), "quickstart"]
 
 
 README = Path(__file__).parents[2] / "studies" / "README.md"
