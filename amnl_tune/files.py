@@ -1,17 +1,20 @@
-"""Finding files in several folders, and putting files into place as a whole or not at all."""
+"""Finding files in several folders, putting files into place as a whole or not at all, and JSON for them."""
 
+import json
+import math
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from amnl_tune.errors import DataError, StorageError
 
-__all__ = ["locate", "locked", "replace_folder", "write_content", "write_parts", "writing"]
+__all__ = ["json_text", "locate", "locked", "replace_folder", "write_content", "write_parts", "writing"]
 
 
 def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
@@ -108,3 +111,16 @@ def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
                 replaced.rename(folder)
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(replaced, ignore_errors=True)
+
+
+def json_text(value: Any) -> str:
+    """JSON, in which a figure that is not finite is null: `Infinity` is none of its words."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,6 +22,7 @@ from amnl_tune.cli import (
     promote,
     run,
     study,
+    verify,
     worker,
     workers,
 )
@@ -66,6 +67,7 @@ app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(ben
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(promote.promote)
 app.add_typer(outputs.app)
 app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
+app.command(epilog="Example: amnl-tune verify exports/quickstart")(verify.verify)
 app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")

@@ -1,12 +1,11 @@
 """`amnl-tune export`, `report`: what a study leaves behind."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from amnl_tune.cli.options import DataDir, Home, Json, Storage, Study, existing_ledger, settings
+from amnl_tune.cli.options import ArtifactUrl, DataDir, Home, Json, Storage, Study, existing_ledger, settings
 
 __all__ = ["app"]
 
@@ -16,29 +15,62 @@ app = typer.Typer()
 @app.command(epilog="Example: amnl-tune export quickstart --out exports/quickstart")
 def export(
     study: Study,
-    out: Annotated[Path | None, typer.Option(help="Folder of the export; else exports/STUDY.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the export, else exports/STUDY; a file with --format.")
+    ] = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="This trial instead of the winner.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="The best K, each in a folder of its own.")] = None,
+    form: Annotated[
+        Literal["toml", "json", "yaml"] | None,
+        typer.Option("--format", help="The configuration alone, to standard output or --out; of any complete trial."),
+    ] = None,
     storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
+    artifacts: ArtifactUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Write the winner of a scored promotion: config.toml, model.safetensors, preprocessing.json, metrics.json."""
-    from amnl_tune.results.shipping import ship
+    """Write the winner of a scored promotion: weights, model.onnx, preprocessing, metrics, model card, checksums.
+
+    `--top` ranks promoted configurations by the validation engines. An export never looks at the test engines.
+    """
+    from amnl_tune.errors import ConfigurationError
+    from amnl_tune.files import json_text, write_content
+    from amnl_tune.results.configurations import configurations, in_format
+    from amnl_tune.results.shipping import ship, ship_best
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.spec import StudySpec
 
-    places = settings(storage, home, data_dir)
+    if trial is not None and top is not None:
+        raise ConfigurationError("An export is of one trial or of the best, but got --trial and --top; leave one out")
+    places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
+    if form:
+        text = in_format(configurations(ledger, study, trial=trial, top=top), form)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            write_content(out, text.encode())
+        return
     out = out or Path("exports") / study
-    scores = ship(ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
+    where = (ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
+    shipped = ship_best(*where, top=top) if top else {out: ship(*where, trial=trial)}
+    facts = [
+        {"export": str(folder), "trial": score.trial_number, "validation_rmse": score.validation_rmse}
+        | ({"test_rmse": score.test_rmse} if score.by_seed else {})
+        for folder, score in shipped.items()
+    ]
     if as_json:
-        facts = {"export": str(out), "trial": scores.winner.trial_number, "test_rmse": scores.winner.test_rmse}
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        typer.echo(f"{out}: trial {scores.winner.trial_number}, test RMSE {scores.winner.test_rmse:.2f} cycles")
+        typer.echo(json_text(facts if top else facts[0]))
+        return
+    for fact in facts:
+        scored = f", test RMSE {fact['test_rmse']:.2f}" if "test_rmse" in fact else ""
+        typer.echo(
+            f"{fact['export']}: trial {fact['trial']}, validation RMSE {fact['validation_rmse']:.2f}{scored} cycles"
+        )
 
 
 @app.command(epilog="Example: amnl-tune report quickstart --out quickstart.html")

@@ -23,6 +23,9 @@ def predict(
         Literal["auto", "fp32", "tf32", "bf16", "fp16"],
         typer.Option(help="What the network computes in; auto: the quickest here within half a cycle of fp32."),
     ] = "fp32",
+    ensemble: Annotated[
+        bool, typer.Option(help="Ask the export's other seeds too: rul_mean and rul_std, the uncertainty.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Predict RUL and health of each engine of a file, as CSV. Needs no database.
@@ -40,15 +43,18 @@ def predict(
     from amnl_tune.training.precision import Precision
 
     keep_freed_memory()
-    predictor = EnginePredictor(load_bundle(bundle), torch.device(resolve_device(device)), Precision(precision))
-    written = 0
+    predictor = EnginePredictor(
+        load_bundle(bundle), torch.device(resolve_device(device)), Precision(precision), ensemble=ensemble
+    )
+    written = unknown = 0
     with Console(stderr=True).status("Reading engines") as status:
 
         def told() -> Iterator[str]:
-            nonlocal written
+            nonlocal written, unknown
             for part in predictor.stream(file):
                 yield _records(part, first=not written) if as_json else _rows(part, first=not written)
                 written += len(part)
+                unknown += int((part["condition_distance"] > predictor.known_distance).sum())
                 status.update(f"{written:,} engines, in {predictor.precision}")
             if as_json:
                 yield "\n]\n"
@@ -56,9 +62,16 @@ def predict(
         if out is None:
             for text in told():
                 typer.echo(text, nl=False)
-            return
-        write_parts(out, (text.encode() for text in told()))
-    typer.echo(f"{out}: {written} engines, in {predictor.precision}", err=True)
+        else:
+            write_parts(out, (text.encode() for text in told()))
+    if out is not None:
+        typer.echo(f"{out}: {written} engines, in {predictor.precision}", err=True)
+    if unknown:
+        typer.echo(
+            f"{unknown} engines ran in operating conditions that the model has not learned: their "
+            f"condition_distance is above {predictor.known_distance:.2g}, the farthest of its training engines",
+            err=True,
+        )
 
 
 def _rows(part: "pd.DataFrame", *, first: bool) -> str:

@@ -69,7 +69,8 @@ def promote(
 
     from amnl_tune.cli.pipeline import Session
     from amnl_tune.cli.quiet import quiet_libraries
-    from amnl_tune.cli.summary import json_text, print_summary
+    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.devices import require_devices
     from amnl_tune.search.ledger.studies import find_study

@@ -81,7 +81,8 @@ def run(
 
 
 def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:
-    from amnl_tune.cli.summary import json_text, print_summary
+    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.opening import open_study
     from amnl_tune.search.promotion import open_promotion

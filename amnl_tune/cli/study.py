@@ -18,7 +18,7 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     from rich.console import Console
     from rich.table import Table
 
-    from amnl_tune.cli.summary import json_text
+    from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.ledger.studies import study_names
 
@@ -50,7 +50,8 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
     """Show a study: best trials, LR range test, promotion."""
     from rich.console import Console
 
-    from amnl_tune.cli.summary import json_text, print_summary
+    from amnl_tune.cli.summary import print_summary
+    from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
 
     facts = summarize(existing_ledger(settings(storage, home)), study)

@@ -1,13 +1,11 @@
 """A study's facts as tables."""
 
-import json
-import math
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["json_text", "print_summary"]
+__all__ = ["print_summary"]
 
 
 def print_summary(console: Console, facts: dict[str, Any]) -> None:
@@ -124,19 +122,6 @@ def _scores(score: dict[str, Any], compared: dict[str, Any], who: str) -> tuple[
         f"{score['test_rmse']:.2f}" + (f" [{rmse['low']:.2f}, {rmse['high']:.2f}]" if rmse else ""),
         f"{score['nasa_score']:.0f}" + (f" [{nasa['low']:.0f}, {nasa['high']:.0f}]" if nasa else ""),
     )
-
-
-def json_text(facts: Any) -> str:
-    """JSON, in which a figure that is not finite is null: `Infinity` is none of its words."""
-    return json.dumps(_finite(facts), indent=2, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _short(value: Any) -> str:

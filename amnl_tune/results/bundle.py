@@ -4,6 +4,11 @@
     model.safetensors    the best weights of the winner's best seed
     preprocessing.json   features, scaling, window, cap, health thresholds
     metrics.json         validation and test figures, beside the published defaults and the mean predictor
+    seeds/42.safetensors ... the configuration's other runs, for an ensemble
+    model.onnx           the same network for onnxruntime
+    README.md            the model card
+    requirements.txt     what `predict` needs, in the versions that the export was made with
+    manifest.json        in-toto statement about the files above; SHA256SUMS  checksums of all
 
 TOML has no null: a setting of the run that may be null and is absent here is null.
 """
@@ -11,7 +16,8 @@ TOML has no null: a setting of the run that may be null and is absent here is nu
 import json
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args
@@ -20,11 +26,15 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from amnl_tune import __version__
 from amnl_tune.errors import BundleError, ConfigurationError
-from amnl_tune.files import replace_folder, writing
+from amnl_tune.files import json_text, replace_folder, writing
+from amnl_tune.results.manifest import CHECKSUMS, MANIFEST, with_manifest
+from amnl_tune.results.model_card import model_card
+from amnl_tune.results.onnx_model import onnx_model
 from amnl_tune.rul.cmapss import FEATURES, SENSORS, SETTINGS
 from amnl_tune.rul.conditions import Scaling
-from amnl_tune.rul.configuration import RUL_CAP, Loss
+from amnl_tune.rul.configuration import RUL_CAP
 from amnl_tune.rul.network import AMNL, HEALTH_CLASSES
 from amnl_tune.training.config import RunConfig
 
@@ -32,9 +42,11 @@ __all__ = ["Bundle", "load_bundle", "write_bundle"]
 
 FORMAT = 1
 CONFIG, WEIGHTS, PREPROCESSING, METRICS = "config.toml", "model.safetensors", "preprocessing.json", "metrics.json"
+ONNX, CARD, REQUIREMENTS, SEEDS = "model.onnx", "README.md", "requirements.txt", "seeds"
 FILES = frozenset({CONFIG, WEIGHTS, PREPROCESSING, METRICS})
+ALL_FILES = FILES | {ONNX, CARD, REQUIREMENTS, SEEDS, MANIFEST, CHECKSUMS}
+NEEDED = ("numpy", "pandas", "safetensors", "scikit-learn", "torch")
 NULLS = {name: None for name, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation)}
-HEALTH_WEIGHTED = (Loss.NORMALIZED_BATCH, Loss.NORMALIZED_EMA, Loss.FIXED)
 Part = TypeVar("Part")
 
 
@@ -45,6 +57,7 @@ class Bundle:
     Attributes:
         config: of the run. model: in evaluation mode. scaling: as fitted on its training engines.
         provenance, metrics: as exported.
+        ensemble: the configuration's networks by seed, `model` among them; empty if one seed was promoted.
     """
 
     config: RunConfig
@@ -52,15 +65,7 @@ class Bundle:
     scaling: Scaling
     provenance: Mapping[str, Any]
     metrics: Mapping[str, Any]
-
-    @property
-    def health_is_trained(self) -> bool:
-        """Whether the network's health head has learned anything; else health can only be read off the RUL."""
-        return _health_is_trained(self.config)
-
-
-def _health_is_trained(config: RunConfig) -> bool:
-    return config.loss is not Loss.RUL_ONLY and not (config.loss in HEALTH_WEIGHTED and config.task_weight == 1)
+    ensemble: Mapping[int, AMNL] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -71,6 +76,7 @@ def write_bundle(
     scaling: Scaling,
     provenance: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    seeds: Mapping[int, bytes] | None = None,
 ) -> None:
     """Writes or replaces the bundle as a whole.
 
@@ -79,7 +85,8 @@ def write_bundle(
         config: of the run.
         weights: a safetensors file's content.
         scaling: fitted on the run's training engines.
-        provenance, metrics: JSON- and TOML-serialisable, without null.
+        provenance: JSON- and TOML-serialisable, without null. metrics: JSON-serialisable.
+        seeds: safetensors content of each run of the configuration, if there are several.
 
     Raises:
         BundleError: the folder holds something else than a bundle.
@@ -97,18 +104,27 @@ def write_bundle(
         "rul_cap": RUL_CAP,
         "health_classes": list(HEALTH_CLASSES),
         "health_thresholds": list(config.health_thresholds),
-        "health_from": "network" if _health_is_trained(config) else "rul",
+        "health_from": "network" if config.health_is_trained else "rul",
         "scaling": scaling.to_plain(),
     }
-    replace_folder(
-        folder,
-        {
-            CONFIG: tomli_w.dumps({"run": run, "provenance": dict(provenance)}).encode(),
-            WEIGHTS: weights,
-            PREPROCESSING: json.dumps(preprocessing, indent=1).encode(),
-            METRICS: json.dumps(metrics, indent=1).encode(),
-        },
-    )
+    model = AMNL(config)
+    model.load_state_dict(load(weights))
+    files = {
+        CONFIG: tomli_w.dumps({"run": run, "provenance": dict(provenance)}).encode(),
+        WEIGHTS: weights,
+        PREPROCESSING: json_text(preprocessing).encode(),
+        METRICS: json_text(dict(metrics)).encode(),
+        ONNX: onnx_model(model.eval(), config.window),
+        CARD: model_card(config, provenance, json.loads(json_text(dict(metrics)))).encode(),
+        REQUIREMENTS: _requirements().encode(),
+    } | {f"{SEEDS}/{seed}.safetensors": content for seed, content in (seeds or {}).items()}
+    replace_folder(folder, with_manifest(files, provenance))
+
+
+def _requirements() -> str:
+    """Exact versions of what predicts; a local build's mark (2.13.0+cpu) is left out: no index has it."""
+    ours = f"amnl-tune=={__version__}\n"
+    return ours + "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDED) + "onnxruntime>=1.20\n"
 
 
 def _require_replaceable(folder: Path) -> None:
@@ -121,9 +137,9 @@ def _require_replaceable(folder: Path) -> None:
         raise BundleError(
             f"An export goes into a new folder or over an export, but {folder} is neither; choose another --out"
         )
-    if found - FILES:
+    if found - ALL_FILES:
         raise BundleError(
-            f"An export replaces an export as a whole, but {folder} also holds {', '.join(sorted(found - FILES))}; "
+            f"An export replaces an export as a whole, but {folder} also holds {', '.join(sorted(found - ALL_FILES))}; "
             "move that away, or choose another --out"
         )
 
@@ -143,7 +159,11 @@ def load_bundle(folder: Path) -> Bundle:
     config = _fitting(folder / CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
     scaling = _fitting(folder / PREPROCESSING, lambda: _scaling(preprocessing, config))
     model = _fitting(folder / WEIGHTS, lambda: _model(folder / WEIGHTS, config))
-    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS))
+    ensemble = {
+        int(path.stem): _fitting(path, lambda path=path: _model(path, config))  # type: ignore[misc]
+        for path in sorted((folder / SEEDS).glob("*.safetensors"), key=lambda path: int(path.stem))
+    }
+    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS), ensemble)
 
 
 def _scaling(preprocessing: Mapping[str, Any], config: RunConfig) -> Scaling:

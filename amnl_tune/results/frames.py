@@ -13,7 +13,7 @@ from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
-from amnl_tune.search.scoring import TestScores
+from amnl_tune.search.scores import TestScores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.training.config import RunConfig

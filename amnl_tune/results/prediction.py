@@ -1,8 +1,10 @@
 """RUL and health of engines in a C-MAPSS-form file of any size, by an export bundle."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -11,7 +13,7 @@ from amnl_tune.results.bundle import Bundle
 from amnl_tune.rul.cmapss import COLUMNS, FEATURES, FleetParser, blocks_of
 from amnl_tune.rul.loss import health_class
 from amnl_tune.rul.network import HEALTH_CLASSES
-from amnl_tune.rul.preparation import engine_rows
+from amnl_tune.rul.preparation import EngineRows, engine_rows
 from amnl_tune.training.evaluation import predict_windows
 from amnl_tune.training.inference import Predictor
 from amnl_tune.training.precision import Precision
@@ -29,16 +31,26 @@ class EnginePredictor:
         bundle: as loaded.
         device: where it predicts; a CPU's predictions in `fp32` are the ones that the export was scored with.
         precision: as `training.inference.Predictor`.
+        ensemble: also ask the configuration's other seeds, if the export has them.
 
     Raises:
         ConfigurationError: a precision that the device lacks.
     """
 
     def __init__(
-        self, bundle: Bundle, device: torch.device | None = None, precision: Precision = Precision.FP32
+        self,
+        bundle: Bundle,
+        device: torch.device | None = None,
+        precision: Precision = Precision.FP32,
+        *,
+        ensemble: bool = True,
     ) -> None:
         self.bundle = bundle
-        self.predictor = Predictor(bundle.model, device or torch.device("cpu"), precision)
+        place = device or torch.device("cpu")
+        self.predictor = Predictor(bundle.model, place, precision)
+        members = bundle.ensemble.values() if ensemble else ()
+        self.ensemble = [Predictor(model, place, precision) for model in members]
+        self.known_distance = float(bundle.provenance.get("condition_distance", math.inf))
 
     @property
     def precision(self) -> Precision:
@@ -72,6 +84,9 @@ class EnginePredictor:
             unit; cycle, its last; rul, in cycles; health, the likeliest class; one probability column a class. A
             network that was trained on the RUL alone has no opinion on health: the class is that of its RUL, without
             probabilities.
+            condition_distance: of the window's farthest cycle to the nearest operating condition that was learned, in
+            standard deviations of the settings; `known_distance` is the farthest among the training engines.
+            rul_mean, rul_std: over an ensemble's seeds, in cycles; the standard deviation is a sample's.
 
         Raises:
             BundleError: a column is missing, or there is no row.
@@ -85,7 +100,7 @@ class EnginePredictor:
         last = rows.ends()
         rul, logits = (part.cpu() for part in predict_windows(self.predictor, rows, last, bundle.config.window))
         probability = logits.softmax(dim=1)
-        learned = bundle.health_is_trained
+        learned = bundle.config.health_is_trained
         health = probability.argmax(dim=1) if learned else health_class(rul, bundle.config.health_thresholds)
         ends = frame.iloc[last.numpy()]
         columns = {
@@ -96,7 +111,18 @@ class EnginePredictor:
         }
         if learned:
             columns |= {f"p_{name}": probability[:, i].numpy() for i, name in enumerate(HEALTH_CLASSES)}
-        return pd.DataFrame(columns)
+        distance = torch.from_numpy(bundle.scaling.condition_distance(frame))
+        seen = torch.maximum(last[:, None] - torch.arange(bundle.config.window), rows.first[last][:, None])
+        columns["condition_distance"] = distance[seen].amax(dim=1).numpy()
+        return pd.DataFrame(columns | self._spread(rows, last))
+
+    def _spread(self, rows: EngineRows, last: torch.Tensor) -> dict[str, np.ndarray]:
+        """The seeds' mean and standard deviation for each engine."""
+        if len(self.ensemble) < 2:
+            return {}
+        window = self.bundle.config.window
+        answers = torch.stack([predict_windows(member, rows, last, window).rul.cpu() for member in self.ensemble])
+        return {"rul_mean": answers.mean(dim=0).numpy(), "rul_std": answers.std(dim=0).numpy()}
 
 
 def predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,15 +1,16 @@
 """From a scored promotion to its export bundle."""
 
 import json
+import math
 import platform
 import subprocess
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import optuna
 import torch
-from sqlalchemy import select
 
 from amnl_tune import __version__
 from amnl_tune.errors import StudyError
@@ -17,48 +18,106 @@ from amnl_tune.results.bundle import write_bundle
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.models import PromotionRow, RunRow
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.scoring import CandidateScore, TestScores, latest_scores, looks_at_test
+from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
+from amnl_tune.search.scores import CandidateScore, TestScores
+from amnl_tune.search.scoring import latest_scores, looks_at_test
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["ship"]
+__all__ = ["scored_promotion", "ship"]
 
 
-def ship(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, folder: Path) -> TestScores:
-    """Exports the winner of the study's newest promotion: its best seed by the validation engines.
+def ship(
+    ledger: Ledger,
+    spec: StudySpec,
+    source: FleetSource,
+    artifacts: Artifacts,
+    folder: Path,
+    *,
+    trial: int | None = None,
+) -> CandidateScore:
+    """Exports a configuration of the study's newest promotion: its best seed by the validation engines.
+
+    Args:
+        folder: of the export.
+        trial: a promoted one; None: the winner. One that was not scored has figures of the validation engines alone:
+            an export never looks at the test engines.
+
+    Returns:
+        What is known of the configuration; without seeds and test figures where it was not scored.
 
     Raises:
-        StudyError: there is no scored promotion.
+        StudyError: there is no scored promotion, or the trial was not promoted.
         BundleError, StorageError: the folder is something else, or cannot be written.
     """
-    promotion, scores = latest_promotion(ledger, spec.name), latest_scores(ledger, spec.name)
-    if promotion is None or scores is None:
-        raise StudyError(
-            f"An export needs a scored promotion, but study {spec.name!r} has none; run `amnl-tune promote {spec.name}`"
-        )
-    seed = min(scores.winner.by_seed, key=lambda seed: scores.winner.by_seed[seed]["validation_rmse"])
-    run = _run(ledger, spec.name, promotion.number, scores.winner.trial_number, int(seed))
+    promotion, scores = scored_promotion(ledger, spec.name)
+    candidate = _candidate(ledger, spec.name, promotion.number, scores.winner.trial_number if trial is None else trial)
+    run = min(candidate.complete, key=lambda run: run.value or math.inf)
     config = RunConfig.model_validate_json(run.config or "")
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
+    known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())
     write_bundle(
         folder,
         config=config,
         weights=artifacts.read_weights(run),
         scaling=data.scaling,
-        provenance=_provenance(spec, run, promotion.number, data.sha256, scores),
-        metrics=_metrics(scores, seed, run, looks_at_test(ledger, spec.name)),
+        provenance=_provenance(spec, run, promotion.number, data.sha256, scores) | {"condition_distance": known},
+        metrics=_metrics(ledger, promotion, scores, candidate, run),
+        seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete}
+        if len(candidate.complete) > 1
+        else None,
     )
-    return scores
+    scored = {score.trial_number: score for score in (scores.incumbent, scores.winner) if score}
+    unscored = CandidateScore(
+        candidate.trial_number, str(candidate.origin), candidate.validation_rmse, nan, nan, {}, []
+    )
+    return scored.get(candidate.trial_number, unscored)
 
 
-def _run(ledger: Ledger, study: str, promotion: int, trial: int, seed: int) -> RunRow:
-    with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion)
-        return session.scalars(query.where(RunRow.trial_number == trial, RunRow.seed == seed)).one()
+def ship_best(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, folder: Path, *, top: int
+) -> dict[Path, CandidateScore]:
+    """Exports the best promoted configurations by the validation engines, each into FOLDER/RANK-trial-NUMBER.
+
+    Raises:
+        StudyError: fewer were promoted; and as `ship`.
+    """
+    promotion, _ = scored_promotion(ledger, spec.name)
+    best = [c for c in promoted_candidates(ledger, spec.name, promotion.number) if c.complete]
+    if len(best) < top:
+        raise StudyError(
+            f"An export of the best {top} needs as many promoted configurations, but study {spec.name!r} has "
+            f"{len(best)}; run `amnl-tune promote {spec.name} --top {top}`, or lower --top"
+        )
+    folders = [
+        (folder / f"{rank}-trial-{c.trial_number}", c.trial_number) for rank, c in enumerate(best[:top], start=1)
+    ]
+    return {own: ship(ledger, spec, source, artifacts, own, trial=trial) for own, trial in folders}
+
+
+def scored_promotion(ledger: Ledger, study: str) -> tuple[PromotionRow, TestScores]:
+    """The study's newest promotion with its scores. Raises StudyError if there is none."""
+    promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
+    if promotion is None or scores is None:
+        raise StudyError(
+            f"An export needs a scored promotion, but study {study!r} has none; run `amnl-tune promote {study}`"
+        )
+    return promotion, scores
+
+
+def _candidate(ledger: Ledger, study: str, number: int, trial: int) -> Candidate:
+    candidates = [c for c in promoted_candidates(ledger, study, number) if c.complete]
+    for candidate in candidates:
+        if candidate.trial_number == trial:
+            return candidate
+    raise StudyError(
+        f"An export holds trained weights, which promoted trials have, but trial {trial} of study {study!r} was not "
+        f"promoted ({', '.join(str(c.trial_number) for c in candidates)} were); promote it, or export its "
+        "configuration alone with --format toml"
+    )
 
 
 def _provenance(spec: StudySpec, run: RunRow, promotion: int, data_sha256: str, scores: TestScores) -> dict[str, Any]:
@@ -84,20 +143,29 @@ def _provenance(spec: StudySpec, run: RunRow, promotion: int, data_sha256: str, 
     } | ({"git_commit": commit} if commit else {})
 
 
-def _metrics(scores: TestScores, seed: str, run: RunRow, looks: int) -> dict[str, Any]:
-    winner, incumbent = scores.winner, scores.incumbent
+def _metrics(
+    ledger: Ledger, promotion: PromotionRow, scores: TestScores, candidate: Candidate, run: RunRow
+) -> dict[str, Any]:
+    """Of the exported run and its configuration; test figures only where they were scored."""
     own = json.loads(run.result or "{}")
+    scored = {score.trial_number: score for score in (scores.incumbent, scores.winner) if score}
+    score = scored.get(candidate.trial_number)
+    unscored = {str(one.seed): {"validation_rmse": one.value} for one in candidate.complete}
+    by_seed: dict[str, Any] = dict(score.by_seed) if score else unscored
+    is_winner = score is not None and candidate.trial_number == scores.winner.trial_number
+    noted = {name: own[name] for name in ("rmse_all_windows", "best_epoch") if own.get(name) is not None}
     return {
-        "exported_seed": int(seed),
-        "exported": winner.by_seed[seed]
-        | {name: own[name] for name in ("rmse_all_windows", "best_epoch") if own.get(name) is not None},
-        "mean_over_seeds": _figures(winner),
-        "by_seed": winner.by_seed,
-        "published_defaults": _figures(incumbent) if incumbent else None,
+        "exported_seed": run.seed,
+        "exported": by_seed[str(run.seed)] | noted,
+        "mean_over_seeds": _figures(score) if score else {"validation_rmse": candidate.validation_rmse},
+        "by_seed": by_seed,
+        "published_defaults": _figures(scores.incumbent) if scores.incumbent else None,
         "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
+        "comparison": scores.comparison.plain() if scores.comparison and is_winner else None,
         "test_engines": len(scores.true),
-        "looks_at_test": looks,
+        "looks_at_test": looks_at_test(ledger, promotion.study) if score else 0,
         "forced": scores.forced,
+        "contaminated": promotion.contaminated_at is not None,
     }
 
 

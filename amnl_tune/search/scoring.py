@@ -22,14 +22,12 @@ from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
 from amnl_tune.search.ledger.runs import open_runs
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
-from amnl_tune.search.scores import CandidateScore, TestScores
+from amnl_tune.search.scores import TestScores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.search.test_engines import score_candidates
 
 __all__ = [
-    "CandidateScore",
-    "TestScores",
     "ensure_scored",
     "find_promotion",
     "find_scores",

@@ -22,7 +22,8 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.scoring import TestScores, ensure_scored
+from amnl_tune.search.scores import TestScores
+from amnl_tune.search.scoring import ensure_scored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.trials import open_storage

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,14 @@ def test_an_export_says_everything_about_its_run(finished: "Finished") -> None:
         "model.safetensors",
         "preprocessing.json",
         "metrics.json",
+        "model.onnx",
+        "seeds",
+        "README.md",
+        "requirements.txt",
+        "manifest.json",
+        "SHA256SUMS",
     }
+    assert {path.name for path in (finished.bundle / "seeds").iterdir()} == {"42.safetensors", "123.safetensors"}
     document = tomllib.loads((finished.bundle / "config.toml").read_text())
     provenance = document["provenance"]
     assert provenance["study"] == "tiny"
@@ -155,7 +163,7 @@ def test_a_network_without_a_trained_health_head_takes_health_from_the_rul(
     config = _written(finished, tmp_path / "bundle", health_thresholds=(1e-9, 2e-9), **untrained)
     assert json.loads((tmp_path / "bundle" / "preprocessing.json").read_text())["health_from"] == "rul"
     predicted = predict(load_bundle(tmp_path / "bundle"), finished.source.test("SIM1").frame)
-    assert list(predicted.columns) == ["unit", "cycle", "rul", "health"]
+    assert list(predicted.columns) == ["unit", "cycle", "rul", "health", "condition_distance"]
     low = config.health_thresholds[0]
     assert list(predicted["health"]) == ["critical" if rul <= low else "healthy" for rul in predicted["rul"]]
 
@@ -165,7 +173,9 @@ def test_the_files_of_two_bundles_do_not_mix(finished: "Finished", tmp_path: Pat
     shutil.copy(finished.bundle / "preprocessing.json", tmp_path / "a")
     with pytest.raises(BundleError, match=r"preprocessing\.json does not: its window is 20, that of config\.toml 10"):
         load_bundle(tmp_path / "a")
-    _written(finished, tmp_path / "b", hidden_size=16)
+    shutil.copytree(finished.bundle, tmp_path / "b")
+    config = (tmp_path / "b" / "config.toml").read_text()
+    (tmp_path / "b" / "config.toml").write_text(re.sub(r"hidden_size = \d+", "hidden_size = 16", config))
     with pytest.raises(BundleError, match=r"model\.safetensors does not: its weights are of another network"):
         load_bundle(tmp_path / "b")
 

@@ -1,0 +1,81 @@
+"""A study's configurations by themselves: to be trained elsewhere, or put under version control."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import tomli_w
+import yaml
+
+from amnl_tune.errors import StudyError
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.promotion import best_trials, latest_promotion, promoted_candidates
+from amnl_tune.training.config import RunConfig
+
+__all__ = ["configurations", "in_format"]
+
+
+def configurations(
+    ledger: Ledger, study: str, *, trial: int | None = None, top: int | None = None
+) -> list[dict[str, Any]]:
+    """One document a configuration: study, trial, validation_rmse (cycles), run (every setting of the RunConfig).
+
+    Args:
+        trial: this one, complete or not. top: the best so many complete trials. Neither: the winner of the newest
+            promotion, at full length; without a promotion the best trial.
+
+    Raises:
+        StudyError: no such study or trial, or too few complete ones.
+    """
+    find_study(ledger, study)
+    if trial is None and top is None:
+        return [_document(_winner(ledger, study))]
+    if top is not None:
+        best = best_trials(ledger, study)
+        if len(best) < top:
+            raise StudyError(
+                f"The best {top} trials must be complete, but study {study!r} has {len(best)} of them; lower --top"
+            )
+        return [_document(run) for run in best[:top]]
+    with ledger.read() as session:
+        runs = session.query(RunRow).filter_by(study=study, promotion=0, trial_number=trial).all()
+    if not runs or runs[0].config is None:
+        raise StudyError(
+            f"A trial must exist, but study {study!r} has no trial {trial}; see `amnl-tune study trials {study}`"
+        )
+    return [_document(runs[0])]
+
+
+def _winner(ledger: Ledger, study: str) -> RunRow:
+    promotion = latest_promotion(ledger, study)
+    candidates = promoted_candidates(ledger, study, promotion.number) if promotion else []
+    if candidates and candidates[0].complete:
+        return candidates[0].complete[0]
+    best = best_trials(ledger, study)
+    if not best:
+        raise StudyError(f"A configuration needs a complete trial, but study {study!r} has none; run it first")
+    return best[0]
+
+
+def _document(run: RunRow) -> dict[str, Any]:
+    config = RunConfig.model_validate_json(run.config or "")
+    return {"study": run.study, "trial": run.trial_number, "validation_rmse": run.value, "run": config.plain()}
+
+
+def in_format(documents: Sequence[dict[str, Any]], form: Literal["toml", "json", "yaml"]) -> str:
+    """One document as it is, several as a list (in TOML `[[configuration]]`). TOML has no null: it is left out."""
+    if form == "toml":
+        plain = [_without_null(document) for document in documents]
+        return tomli_w.dumps(plain[0] if len(plain) == 1 else {"configuration": plain})
+    content = documents[0] if len(documents) == 1 else list(documents)
+    return json.dumps(content, indent=2) + "\n" if form == "json" else yaml.safe_dump(content, sort_keys=False)
+
+
+def _without_null(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_null(value) if isinstance(value, dict) else value
+        for name, value in document.items()
+        if value is not None
+    }

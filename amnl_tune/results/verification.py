@@ -1,0 +1,91 @@
+"""Can an export's figures be had again? Its files, its validation engines, its test engines.
+
+It tells nothing new of the test engines: the figure is known. So it is no look, and the ledger has no part in it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amnl_tune.errors import BundleError
+from amnl_tune.results.bundle import Bundle, load_bundle
+from amnl_tune.results.manifest import damaged
+from amnl_tune.rul.metrics import nasa_score, rmse
+from amnl_tune.rul.preparation import engine_rows, prepare
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.training.evaluation import predict_windows, validate
+
+__all__ = ["Figure", "verify"]
+
+TOLERANCE = 1e-4
+"""Relative: another machine's float32 sums differ in the sixth digit."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, as recorded and as computed again; None: not finite."""
+
+    name: str
+    recorded: float | None
+    recomputed: float | None
+
+    @property
+    def equal(self) -> bool:
+        """Within the tolerance; what is not finite equals nothing but the same."""
+        if self.recorded is None or self.recomputed is None:
+            return self.recorded is self.recomputed
+        return math.isclose(self.recorded, self.recomputed, rel_tol=TOLERANCE)
+
+
+def verify(folder: Path, source: FleetSource) -> list[Figure]:
+    """Checks the files of an export, then computes the exported model's figures again.
+
+    Raises:
+        BundleError: files are damaged, or the data here are not those that the export was made on.
+        DataError: the data are not there.
+    """
+    broken = damaged(folder)
+    if broken:
+        raise BundleError(
+            f"An export's files must be as they were written, but {', '.join(broken)} in {folder} are not; export again"
+        )
+    bundle = load_bundle(folder)
+    dataset, provenance, known = bundle.config.dataset, bundle.provenance, bundle.metrics["exported"]
+    fleet = source.training(dataset)
+    _require_same(dataset, "training", fleet.sha256, provenance.get("data_sha256"))
+    again = {"validation_rmse": _validation(bundle, source)}
+    if "test_rmse" in known:
+        test = source.test(dataset)
+        _require_same(dataset, "test", test.sha256, provenance.get("test_data_sha256"))
+        rows = engine_rows(test.frame, bundle.scaling, test.rul)
+        ends = rows.ends()
+        predicted, true = predict_windows(bundle.model, rows, ends, bundle.config.window).rul.numpy(), rows.rul[ends]
+        again |= {"test_rmse": rmse(predicted, true.numpy()), "nasa_score": nasa_score(predicted, true.numpy())}
+    return [Figure(name, _finite(known, name), _finite(again, name)) for name in again]
+
+
+def _validation(bundle: Bundle, source: FleetSource) -> float:
+    data = prepare(source.training(bundle.config.dataset), bundle.config)
+    if not np.allclose(data.scaling.sensor_mean, bundle.scaling.sensor_mean):
+        raise BundleError(
+            "An export's scaling must be that of its training engines, but fitted again it differs; the export was "
+            "made on another split or by another version"
+        )
+    return validate(bundle.model, data.rows, data.validation_windows(), bundle.config.window)
+
+
+def _require_same(dataset: str, which: str, here: str, recorded: str | None) -> None:
+    if here != recorded:
+        raise BundleError(
+            f"An export is verified on its own data, but the {which} data of {dataset} here have SHA-256 {here[:12]} "
+            f"and the export was made on {(recorded or 'unknown')[:12]}; set --data-dir to its data"
+        )
+
+
+def _finite(figures: Mapping[str, Any], name: str) -> float | None:
+    value = figures.get(name)
+    return float(value) if value is not None and math.isfinite(value) else None
