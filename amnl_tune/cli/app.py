@@ -20,6 +20,7 @@ from amnl_tune.cli import (
     predict,
     profile,
     promote,
+    replay,
     run,
     study,
     verify,
@@ -65,6 +66,7 @@ app.command(epilog="Example: amnl-tune plan studies/fd001.toml --preset producti
 app.command(epilog="Example: amnl-tune profile studies/fd001.toml --trace trace.json")(profile.profile)
 app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(bench.bench)
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(promote.promote)
+app.command(epilog="Example: amnl-tune replay fd001 7")(replay.replay)
 app.add_typer(outputs.app)
 app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
 app.command(epilog="Example: amnl-tune verify exports/quickstart")(verify.verify)

@@ -49,10 +49,10 @@ can be had again. `manifest.json` is an in-toto statement about every file, read
 
 ## Intended use and limits
 
-For engines like those of {dataset}: the same sensors, operating conditions and fault modes. `condition_distance` of a
-prediction tells how far an engine is from the operating conditions that were learned. RUL above {cap:g} cycles cannot
-be told apart. The figures are of engines in C-MAPSS form, not of a fleet in service; do not decide on maintenance by this
-model alone.
+For engines like those of {dataset}: the same sensors, operating conditions and fault modes. A prediction's
+`condition_distance` tells how far an engine is from the operating conditions that were learned. RUL above {cap:g}
+cycles cannot be told apart. The figures are of engines in C-MAPSS form, not of a fleet in service; do not decide on
+maintenance by this model alone.
 """
 
 

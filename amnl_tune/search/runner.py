@@ -100,10 +100,15 @@ def _end(place: Workplace, lease: Lease, run: RunRow, attempt: Attempt, epoch: E
             RunStatus.COMPLETE if final else RunStatus.PRUNED,
             value=told.value,
             reason=f"diverged in epoch {diverged}" if diverged else ended,
-            result=final.plain() if final else None,
+            result=(final.plain() if final else {}) | _how(epoch),
             competes=final is not None and competes_when_complete(place.spec),
             within=session,
         )
+
+
+def _how(epoch: EpochResult | None) -> dict[str, str]:
+    """What a replay must know beside the configuration."""
+    return {"precision": str(epoch.state.precision)} if epoch else {}
 
 
 def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
@@ -130,7 +135,7 @@ def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
     place.artifacts.store.write(
         place.artifacts.weights(run), save({name: value.cpu().contiguous() for name, value in weights.items()})
     )
-    value, result = epoch.final.rmse, epoch.final.plain() | {"best_epoch": epoch.state.best_epoch}
+    value, result = epoch.final.rmse, epoch.final.plain() | {"best_epoch": epoch.state.best_epoch} | _how(epoch)
     place.persist(lambda: finish(place.ledger, lease, RunStatus.COMPLETE, value=value, result=result))
     checkpoints.discard()
 
