@@ -1,6 +1,6 @@
 """Opening a study: schema, data, freezing, LR range test, in one step that any number of processes may take at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.cache import cached_prepare
@@ -14,6 +14,7 @@ from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, 
 from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from amnl_tune.search.warm_start import require_sources, warm_starts
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.lr_range_test import RangeTestOptions
 
@@ -49,6 +50,7 @@ def open_study(
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(fleet, config, artifacts.prepared)
     _require_fit(spec, config, data)
+    require_sources(ledger, spec)
     with exclusive(ledger.url), borrowed_storage(ledger) as storage:
         opening = freeze(ledger, spec, fleet.sha256)
         create_optuna_study(storage, spec, new=opening is Opening.CREATED)
@@ -57,6 +59,7 @@ def open_study(
     if row.prepared_at is None:
         test = range_test(ledger, spec, data, device=device) if spec.lr_range_test.enabled else None
         prior = prior_from(test, spec) if test else Prior()
+        prior = replace(prior, warm_start=warm_starts(ledger, spec, prior))
         settle_prior(ledger, spec.name, prior, test.key if test else None)
         row = find_study(ledger, spec.name)
     if test is None and row.range_test_key:

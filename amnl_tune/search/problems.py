@@ -155,4 +155,4 @@ def _known_names(loc: tuple[Any, ...]) -> list[str]:
     if loc[0] == "space":
         return list(ENTRY_TYPES[loc[2]].model_fields)
     table = StudySpec.model_fields[loc[0]].annotation if len(loc) > 1 else StudySpec
-    return list(getattr(table, "model_fields", {}))
+    return [field.alias or name for name, field in getattr(table, "model_fields", {}).items()]

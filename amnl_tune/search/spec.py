@@ -20,6 +20,7 @@ from amnl_tune.search.spec_tables import (
     Seed,
     Table,
     TrialTable,
+    WarmStartTable,
 )
 from amnl_tune.training.config import RunConfig, published_defaults
 
@@ -55,6 +56,7 @@ class StudySpec(Table):
     fixed: dict[str, Any] = Field(default_factory=dict)
     incumbent: dict[str, Any] = Field(default_factory=dict)
     space: Space
+    warm_start: WarmStartTable = WarmStartTable()
     promotion: PromotionTable = PromotionTable()
     hardware: HardwareTable = HardwareTable()
 
@@ -125,7 +127,8 @@ class StudySpec(Table):
 
         An optional key that is absent leaves no trace, so that the grammar can grow without touching old fingerprints.
         """
-        return self.model_dump(mode="json", exclude=dict(NOT_FROZEN), exclude_none=True)
+        absent = {} if self.warm_start.studies else {"warm_start": True}
+        return self.model_dump(mode="json", exclude=dict(NOT_FROZEN) | absent, exclude_none=True)
 
     def fingerprint(self) -> str:
         """SHA-256 of the frozen content."""

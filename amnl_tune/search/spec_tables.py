@@ -23,6 +23,7 @@ __all__ = [
     "Seed",
     "Table",
     "TrialTable",
+    "WarmStartTable",
 ]
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -168,6 +169,22 @@ class PromotionTable(Table):
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"must be one or more different numbers, but got {list(seeds)}")
         return seeds
+
+
+class WarmStartTable(Table):
+    """`[warm_start]`: other studies of the storage, whose best configurations are evaluated first."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+
+    studies: tuple[str, ...] = Field((), alias="from")
+    top: int = Field(1, ge=1)
+
+    @field_validator("studies")
+    @classmethod
+    def _distinct(cls, studies: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(studies)) < len(studies):
+            raise ValueError(f"must be different studies, but got {list(studies)}; name each once")
+        return studies
 
 
 class HardwareTable(Table):

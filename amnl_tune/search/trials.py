@@ -40,6 +40,7 @@ __all__ = [
 
 SLOT = "slot"
 ORIGIN = "origin"
+WARM_START = "warm_start"
 FIXED = "fixed_params"
 """Optuna's own name of the parameters that a trial is told to have."""
 
@@ -114,8 +115,9 @@ def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> N
 
 
 def first_origins(prior: Prior) -> tuple[Origin, ...]:
-    """What the first slots are for: the incumbent to beat, then the range test's suggestion where there is one."""
-    return (Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST) if prior.interval else (Origin.PUBLISHED_DEFAULTS,)
+    """What the first slots are for: the incumbent to beat, the range test's suggestion, other studies' best."""
+    suggested = (Origin.LR_RANGE_TEST,) if prior.interval else ()
+    return Origin.PUBLISHED_DEFAULTS, *suggested, *(Origin.WARM_START for _ in prior.warm_start)
 
 
 def slot_seed(seed: int, slot: int) -> int:
@@ -127,10 +129,10 @@ def ask(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow) -> tupl
     """`Study.ask` with the slot's own sampler: a new trial and its sampled parameters; those that it has, if any."""
     study = _load(storage, spec, run)
     if run.trial_number is None:
-        given = _given_parameters(spec, prior, run.origin)
+        given, noted = _given(spec, prior, run)
         template = create_trial(
             state=TrialState.RUNNING,
-            user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)},
+            user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)} | noted,
             system_attrs={FIXED: given} if given else {},
         )
         trial_id = study._storage.create_new_trial(study._study_id, template_trial=template)
@@ -178,11 +180,15 @@ def bracket_of(trial: Trial) -> int:
     return pruner._get_bracket_id(trial.study, trial.study._storage.get_trial(trial._trial_id))
 
 
-def _given_parameters(spec: StudySpec, prior: Prior, origin: Origin) -> dict[str, Any]:
-    match origin:
+def _given(spec: StudySpec, prior: Prior, run: RunRow) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters that the slot's trial is told to have, and notes of where they come from."""
+    match run.origin:
         case Origin.PUBLISHED_DEFAULTS:
-            return spec.incumbent_parameters()
+            return spec.incumbent_parameters(), {}
         case Origin.LR_RANGE_TEST:
-            return spec.incumbent_parameters() | {"learning_rate": prior.suggested}
+            return spec.incumbent_parameters() | {"learning_rate": prior.suggested}, {}
+        case Origin.WARM_START:
+            start = prior.warm_start[run.slot - first_origins(prior).index(Origin.WARM_START)]
+            return start["parameters"], {WARM_START: start["origin"]}
         case Origin.SAMPLER:
-            return {}
+            return {}, {}

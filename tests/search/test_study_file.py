@@ -476,7 +476,7 @@ def test_the_grammar_names_every_key() -> None:
     keys = [f"`{name}`" for name in tables if name not in {"space", "fixed", "incumbent"}]
     for name, table in tables.items():
         if isinstance(table, type) and hasattr(table, "model_fields") and name != "space":
-            keys += [f"`{key}`" for key in table.model_fields]
+            keys += [f"`{field.alias or key}`" for key, field in table.model_fields.items()]
     keys += [f"`{name}`" for name in (*RunConfig.model_fields, "type", "low", "high", "log", "step", "choices", "when")]
     keys += [f"`{name}`" for name in (*SAMPLERS, *PRUNERS)]
     assert [key for key in keys if key not in text and key.strip("`") not in StudySpec.model_fields] == []
@@ -489,6 +489,7 @@ def test_the_grammar_s_defaults_are_the_code_s() -> None:
         heading = re.match(r"`\[(\w+)\]`", section)
         table = StudySpec.model_fields[heading[1]].annotation if heading else StudySpec
         fields = getattr(table, "model_fields", {}) or RunConfig.model_fields
+        fields = {field.alias or name: field for name, field in fields.items()}
         for key, default in re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^`]+)`", section, flags=re.MULTILINE):
             if key in fields:
                 expected = json.loads(json.dumps(fields[key].get_default(call_default_factory=True)))

@@ -42,6 +42,7 @@ class Origin(StrEnum):
     PUBLISHED_DEFAULTS = "published defaults"
     LR_RANGE_TEST = "LR range test"
     SAMPLER = "sampler"
+    WARM_START = "warm start"
 
 
 class Outcome(StrEnum):

@@ -1,8 +1,10 @@
 """Study rows: freezing a study file, extending its budget, settling its learning-rate prior."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -168,16 +170,22 @@ def study_names(ledger: Ledger) -> list[str]:
 
 @dataclass(frozen=True)
 class Prior:
-    """The learning rate that the range test suggests, and the interval to search around it; None: the file's own."""
+    """What is settled before the first trial.
+
+    Attributes:
+        suggested: learning rate of the range test. interval: to search around it; None: the file's own.
+        warm_start: parameters of other studies' best trials, to be evaluated first: `origin`, and `parameters` by name.
+    """
 
     suggested: float | None = None
     interval: tuple[float, float] | None = None
+    warm_start: tuple[dict[str, Any], ...] = ()
 
 
 def prior_of(row: StudyRow) -> Prior:
     """What `settle_prior` entered."""
     interval = (row.prior_low, row.prior_high) if row.prior_low is not None and row.prior_high is not None else None
-    return Prior(row.suggested_lr, interval)
+    return Prior(row.suggested_lr, interval, tuple(json.loads(row.warm_start or "[]")))
 
 
 def settle_prior(ledger: Ledger, study: str, prior: Prior, range_test_key: str | None) -> None:
@@ -192,5 +200,6 @@ def settle_prior(ledger: Ledger, study: str, prior: Prior, range_test_key: str |
                 prior_low=prior.interval[0] if prior.interval else None,
                 prior_high=prior.interval[1] if prior.interval else None,
                 range_test_key=range_test_key,
+                warm_start=json.dumps(prior.warm_start) if prior.warm_start else None,
             )
         )
