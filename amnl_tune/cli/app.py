@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from amnl_tune import __version__
 from amnl_tune.cli import (
     bench,
+    compare,
     dashboard,
     data,
     database,
@@ -68,6 +69,7 @@ app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(ben
 app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(promote.promote)
 app.command(epilog="Example: amnl-tune replay fd001 7")(replay.replay)
 app.add_typer(outputs.app)
+app.command(epilog="Example: amnl-tune compare fd001 fd003 --out compare.html")(compare.compare)
 app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
 app.command(epilog="Example: amnl-tune verify exports/quickstart")(verify.verify)
 app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)

@@ -1,7 +1,8 @@
 """`amnl-tune study`: list, show, stop, resume and extend studies, check study files."""
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -59,6 +60,30 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
         typer.echo(json_text(facts))
     else:
         print_summary(Console(), facts)
+
+
+@app.command(epilog="Example: amnl-tune study trials fd001 --out trials.parquet")
+def trials(
+    study: Study,
+    table: Annotated[
+        Literal["trials", "epochs", "promoted", "promoted-epochs", "attempts"], typer.Option(help="Which table.")
+    ] = "trials",
+    out: Annotated[Path | None, typer.Option(help="File to write: .csv or .parquet; else standard output.")] = None,
+    storage: Storage = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Give a study's trials, or another of its tables, as CSV, Parquet or JSON."""
+    from amnl_tune.results.tables import TableName, study_table, write_table
+
+    frame = study_table(existing_ledger(settings(storage, home)), study, TableName(table))
+    if out is not None:
+        write_table(frame, out)
+        typer.echo(f"{out}: {len(frame)} rows", err=True)
+    elif as_json:
+        typer.echo(frame.to_json(orient="records", indent=2))
+    else:
+        typer.echo(frame.to_csv(index=False), nl=False)
 
 
 @app.command(epilog="Example: amnl-tune study check studies/fd001.toml")

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
+PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY)
 RMSE = "validation RMSE (cycles)"
 BEYOND = 3.0
 """Values above so many medians are off the axis: one diverged run would flatten all others."""

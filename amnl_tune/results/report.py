@@ -21,7 +21,7 @@ from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["answer", "report_page", "write_report"]
+__all__ = ["answer", "drawn", "page", "report_page", "table", "write_report"]
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --text: #1a1a1a; --page: #fff; --soft: #8881; }
@@ -60,10 +60,15 @@ def report_page(ledger: Ledger, study: str) -> str:
     body = "\n".join(
         [_head(facts), _scores(facts), _trials(facts), *_figures(ledger, study), _provenance(ledger, facts)]
     )
+    return page(f"{study}: amnl-tune report", body)
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML page around `body`, with plotly's own code in it: it works offline."""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(study)}: amnl-tune report</title><style>{STYLE}</style>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
         f"<script>{plotly.offline.get_plotlyjs()}</script><body>{body}<script>{FIT_PAPER}</script></body></html>"
     )
 
@@ -118,7 +123,7 @@ def _scores(facts: dict[str, Any]) -> str:
     header = ("", "trial", "validation RMSE (cycles)", "test RMSE (cycles)", "NASA score", "seeds")
     looks = promotion["looks_at_test"]
     how = "once" if looks == 1 else f"{looks} times"
-    return f"<h2>Full-length runs, scored {how} on the test engines</h2>{_table(header, cells)}"
+    return f"<h2>Full-length runs, scored {how} on the test engines</h2>{table(header, cells)}"
 
 
 def _trials(facts: dict[str, Any]) -> str:
@@ -133,7 +138,7 @@ def _trials(facts: dict[str, Any]) -> str:
         )
         for trial in facts["best_trials"]
     ]
-    return f"<h2>Best trials</h2>{_table(('trial', 'validation RMSE (cycles)', 'from', 'parameters'), cells, long=3)}"
+    return f"<h2>Best trials</h2>{table(('trial', 'validation RMSE (cycles)', 'from', 'parameters'), cells, long=3)}"
 
 
 def _figures(ledger: Ledger, study: str) -> list[str]:
@@ -141,30 +146,31 @@ def _figures(ledger: Ledger, study: str) -> list[str]:
     history = frames.history_frame(trials)
     parts = []
     if len(history):
-        parts.append(_drawn("Search history", figures.history_figure(history)))
+        parts.append(drawn("Search history", figures.history_figure(history)))
         parts.append(
-            _drawn("Learning curves of the trials", figures.learning_curves_figure(frames.epochs_frame(ledger, study)))
+            drawn("Learning curves of the trials", figures.learning_curves_figure(frames.epochs_frame(ledger, study)))
         )
         axes = figures.parallel_axes(trials)
         if len(axes) > 1:
-            parts.append(_drawn("Settings of the complete trials", figures.parallel_figure(axes)))
+            parts.append(drawn("Settings of the complete trials", figures.parallel_figure(axes)))
     importance = frames.importance_frame(ledger, study)
     if len(importance):
-        parts.append(_drawn("What matters, as far as the trials can tell", figures.importance_figure(importance)))
+        parts.append(drawn("What matters, as far as the trials can tell", figures.importance_figure(importance)))
     row = find_study(ledger, study)
     test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
     if test:
-        parts.append(_drawn("LR range test", figures.range_test_figure(test)))
+        parts.append(drawn("LR range test", figures.range_test_figure(test)))
     promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
     if promotion:
         epochs = frames.epochs_frame(ledger, study, promotion=promotion.number)
-        parts.append(_drawn("Full-length runs", figures.learning_curves_figure(epochs)))
+        parts.append(drawn("Full-length runs", figures.learning_curves_figure(epochs)))
     if scores:
-        parts.append(_drawn("Predicted and true RUL", figures.prediction_figure(frames.test_frame(scores))))
+        parts.append(drawn("Predicted and true RUL", figures.prediction_figure(frames.test_frame(scores))))
     return parts
 
 
-def _drawn(title: str, figure: go.Figure) -> str:
+def drawn(title: str, figure: go.Figure) -> str:
+    """A figure under its heading."""
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
     config = {"responsive": True, "displayModeBar": False}
     drawing = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
@@ -190,7 +196,8 @@ def _provenance(ledger: Ledger, facts: dict[str, Any]) -> str:
     return f"<h2>How it was made</h2><dl>{items}</dl>"
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[Any]], *, long: int | None = None) -> str:
+def table(header: Iterable[str], rows: Iterable[Iterable[Any]], *, long: int | None = None) -> str:
+    """A table that scrolls in its own box; column `long` may fold."""
     head = "".join(f"<th{' class=long' if i == long else ''}>{html.escape(name)}</th>" for i, name in enumerate(header))
     body = "".join(
         "<tr>"
