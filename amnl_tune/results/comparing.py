@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from amnl_tune.files import write_content
 from amnl_tune.results.figures import PALETTE, RMSE, blank_figure
 from amnl_tune.results.frames import history_frame, trials_frame
-from amnl_tune.results.report import drawn, page, table
+from amnl_tune.results.report import drawn, page
+from amnl_tune.results.report_tables import table
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
 

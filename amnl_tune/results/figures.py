@@ -15,6 +15,7 @@ from amnl_tune.search.range_test import RangeTest
 __all__ = [
     "ParallelAxis",
     "blank_figure",
+    "focused",
     "history_figure",
     "importance_figure",
     "learning_curves_figure",
@@ -22,6 +23,7 @@ __all__ = [
     "parallel_figure",
     "prediction_figure",
     "range_test_figure",
+    "styled",
     "write_range_test",
 ]
 
@@ -57,7 +59,7 @@ def history_figure(history: pd.DataFrame) -> go.Figure:
     figure.add_scatter(
         x=history["trial"], y=history["best"], mode="lines", name="best so far", line={"color": ORANGE, "shape": "hv"}
     )
-    return _focused(figure, history["value"])
+    return focused(figure, history["value"])
 
 
 def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
@@ -77,7 +79,7 @@ def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
             opacity=0.4 if pruned else 0.9,
             showlegend=bool(incumbent or (few and not pruned)),
         )
-    return _focused(figure, epochs["validation_rmse"])
+    return focused(figure, epochs["validation_rmse"])
 
 
 def range_test_figure(test: RangeTest) -> go.Figure:
@@ -100,7 +102,7 @@ def range_test_figure(test: RangeTest) -> go.Figure:
 
 
 def prediction_figure(engines: pd.DataFrame) -> go.Figure:
-    """Predicted and true RUL of each test engine, in order of the true one. From `frames.test_frame`."""
+    """Predicted and true RUL of each test engine, in order of the true one. From `engine_frames.engines_frame`."""
     figure = blank_figure("test engines, longest-lived first", "RUL (cycles)")
     order = list(range(len(engines)))
     figure.add_scatter(x=order, y=engines["true"], mode="lines", name="true (capped at 125)", line={"color": ORANGE})
@@ -206,7 +208,11 @@ def write_range_test(test: RangeTest, path: Path) -> None:
 
 def blank_figure(x: str, y: str) -> go.Figure:
     """Axes with titles in the common style, nothing drawn yet."""
-    figure = go.Figure()
+    return styled(go.Figure(), x, y)
+
+
+def styled(figure: go.Figure, x: str, y: str) -> go.Figure:
+    """The figure in the common style, its axes with these titles."""
     figure.update_layout(
         template="none",
         height=380,
@@ -217,7 +223,7 @@ def blank_figure(x: str, y: str) -> go.Figure:
     return figure.update_yaxes(title=y, gridcolor="#8884", zeroline=False)
 
 
-def _focused(figure: go.Figure, values: Iterable[float | None]) -> go.Figure:
+def focused(figure: go.Figure, values: Iterable[float | None]) -> go.Figure:
     """The same, its axis cut above a few medians of the values where some are beyond that."""
     known = pd.Series(list(values), dtype=float).dropna()
     limit = BEYOND * float(known.median()) if len(known) else math.inf

@@ -3,7 +3,6 @@
 import warnings
 from typing import Any
 
-import numpy as np
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
@@ -13,7 +12,6 @@ from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
-from amnl_tune.search.scores import TestScores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.training.config import RunConfig
@@ -24,7 +22,6 @@ __all__ = [
     "history_frame",
     "importance_frame",
     "range_test_frame",
-    "test_frame",
     "trials_frame",
 ]
 
@@ -129,13 +126,3 @@ def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
 def range_test_frame(test: RangeTest) -> pd.DataFrame:
     """learning_rate and loss, one row an iteration."""
     return pd.DataFrame({"learning_rate": test.curve.lr, "loss": test.curve.loss})
-
-
-def test_frame(scores: TestScores) -> pd.DataFrame:
-    """One row a test engine: unit, true and predicted RUL in cycles, error (predicted - true), most urgent last."""
-    frame = pd.DataFrame({"unit": scores.units, "true": scores.true, "predicted": scores.winner.predicted})
-    frame["error"] = frame["predicted"] - frame["true"]
-    return frame.sort_values("true", ascending=False, kind="stable").reset_index(drop=True).astype({"unit": np.int64})
-
-
-test_frame.__test__ = False  # type: ignore[attr-defined]  # no test: pytest must not collect it

@@ -22,6 +22,7 @@ from amnl_tune.results.dashboard.curve import curve_svg
 from amnl_tune.results.dashboard.markdown import code, plain, table
 from amnl_tune.results.dashboard.mount import checked_prefix
 from amnl_tune.results.dashboard.server import serve
+from amnl_tune.results.gallery import pictures
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Origin, Outcome, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.schema import upgrade
@@ -78,8 +79,10 @@ def test_a_study_s_page_tells_what_the_ledger_knows(finished: Any, site: Any) ->
         OURS,
     ):
         assert words in note, words
-    assert [drawn["id"] for drawn in page["plotly_graph_objects"]] == ["amnl-lr-range-test", "amnl-history"]
-    assert json.loads(page["plotly_graph_objects"][0]["graph_object"])["data"][0]["name"] == "loss"
+    assert [drawn["id"] for drawn in page["plotly_graph_objects"]] == [
+        picture.key for picture in pictures(finished.ledger, "tiny")
+    ]
+    assert json.loads(page["plotly_graph_objects"][0]["graph_object"])["data"][0]["name"] == "complete"
     assert page_of(site) == page
     for link in ("/report/tiny", "/csv/1", "/metrics"):
         assert site(link).status == 200, link

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from amnl_tune.results import figures, frames
-from amnl_tune.results.report import answer, write_report
+from amnl_tune.results.engine_frames import engines_frame
+from amnl_tune.results.report import write_report
+from amnl_tune.results.report_tables import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.studies import find_study
@@ -54,7 +56,7 @@ def test_figures_show_their_frames(finished: "Finished") -> None:
     assert list(drawn.data[0].y) == list(history["value"])
     curves = figures.learning_curves_figure(frames.epochs_frame(finished.ledger, "tiny"))
     assert len(curves.data) == 4
-    engines = frames.test_frame(finished.scores)
+    engines = engines_frame(finished.scores)
     assert engines["true"].is_monotonic_decreasing
     assert list(figures.prediction_figure(engines).data[1].y) == list(engines["predicted"])
     key = find_study(finished.ledger, "tiny").range_test_key
@@ -74,7 +76,7 @@ def test_the_report_is_one_offline_file_with_the_answer(finished: "Finished", tm
     assert "Simulated data." in page
     assert "Is &lt;b&gt;this&lt;/b&gt; escaped?" in page
     assert "<b>this</b>" not in page
-    assert page.count('class="plotly-graph-div"') == 7
+    assert page.count('class="plotly-graph-div"') == 16
     assert 'src="http' not in page
 
 

@@ -17,9 +17,10 @@ from typing import Any
 from sqlalchemy import func, select
 
 from amnl_tune.errors import AmnlTuneError
-from amnl_tune.results.dashboard.study_page import FIGURES, study_figures, study_note
+from amnl_tune.results.dashboard.study_page import study_figures, study_note
 from amnl_tune.results.dashboard.trial_notes import trial_notes
 from amnl_tune.results.dashboard.wsgi import Answer, Environ, StartResponse, WsgiApp, answered
+from amnl_tune.results.gallery import PREFIX
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow
@@ -79,7 +80,7 @@ class _Ours:
                 trial["note"] = _noted(trial["note"], notes[trial["number"]])
                 trial["user_attrs"] = _without_config(trial["user_attrs"])
         page["union_user_attrs"] = _without_config(page["union_user_attrs"])
-        others = [drawn for drawn in page["plotly_graph_objects"] if drawn["id"] not in FIGURES]
+        others = [drawn for drawn in page["plotly_graph_objects"] if not drawn["id"].startswith(PREFIX)]
         page["plotly_graph_objects"] = self._figures(study) + others
 
     def _note(self, study: str, optuna_id: int, prefix: str) -> str:

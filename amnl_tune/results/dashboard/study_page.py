@@ -1,24 +1,22 @@
-"""What a study's page tells beside Optuna's own figures: a note and two figures."""
+"""What a study's page tells beside Optuna's own figures: a note and the report's figures."""
 
 from typing import Any
 from urllib.parse import quote
 
 import plotly.graph_objects as go
 
-from amnl_tune.results import figures, frames
 from amnl_tune.results.budgets import Use, budget_uses
 from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
 from amnl_tune.results.dashboard.markdown import code, number, plain, table
-from amnl_tune.results.report import answer
+from amnl_tune.results.gallery import pictures
+from amnl_tune.results.report_tables import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.range_test import find_range_test
 
-__all__ = ["FIGURES", "study_figures", "study_note"]
+__all__ = ["study_figures", "study_note"]
 
 GREY = "#808080"
-FIGURES = ("amnl-lr-range-test", "amnl-history")
 
 
 def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> str:
@@ -114,16 +112,9 @@ def _promotion(facts: dict[str, Any]) -> str:
 
 
 def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
-    """The LR range test and the search history by the id that they have on the page; without what there is not."""
-    drawn = {}
-    key = find_study(ledger, study).range_test_key
-    test = find_range_test(ledger, key) if key else None
-    if test:
-        drawn[FIGURES[0]] = figures.range_test_figure(test).update_layout(title="LR range test")
-    history = frames.history_frame(frames.trials_frame(ledger, study))
-    if len(history):
-        drawn[FIGURES[1]] = figures.history_figure(history).update_layout(title="Search history")
-    for figure in drawn.values():  # on the light and on the dark page, on a screen and on a phone
+    """The report's figures by the id that they have on the page; without what there is not."""
+    shown = {picture.key: picture.figure.update_layout(title=picture.title) for picture in pictures(ledger, study)}
+    for figure in shown.values():  # on the light and on the dark page, on a screen and on a phone
         figure.update_layout(
             height=None,
             margin={"t": 60, "b": 110},
@@ -132,4 +123,4 @@ def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
             plot_bgcolor="rgba(0,0,0,0)",
             font_color=GREY,
         )
-    return drawn
+    return shown

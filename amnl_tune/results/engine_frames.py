@@ -1,0 +1,81 @@
+"""What the test engines have shown, as pandas frames. RUL and errors in cycles; error = predicted - true."""
+
+import numpy as np
+import pandas as pd
+
+from amnl_tune.rul.metrics import nasa_penalty
+from amnl_tune.rul.network import HEALTH_CLASSES
+from amnl_tune.search.scores import TestScores
+
+__all__ = ["bands_frame", "engines_frame", "health_frame", "lives_frame", "penalties_frame", "promotion_frame"]
+
+BAND = 25
+
+
+def engines_frame(scores: TestScores) -> pd.DataFrame:
+    """One row a test engine: unit, true, predicted (mean of the seeds), error, penalty (its part of the NASA score),
+    timing (`late` warns too late); longest-lived first."""
+    frame = pd.DataFrame({"unit": scores.units, "true": scores.true, "predicted": scores.winner.predicted})
+    frame["error"] = frame["predicted"] - frame["true"]
+    frame["penalty"] = nasa_penalty(frame["error"].to_numpy(np.float64))
+    frame["timing"] = np.where(frame["error"] > 0, "late", "early")
+    return frame.sort_values("true", ascending=False, kind="stable").reset_index(drop=True).astype({"unit": np.int64})
+
+
+def bands_frame(engines: pd.DataFrame) -> pd.DataFrame:
+    """One row a band of 25 cycles of true RUL: band, engines, bias (mean error), rmse; from `engines_frame`."""
+    low = (engines["true"] // BAND * BAND).clip(upper=100).astype(int)
+    grouped = engines.assign(low=low).groupby("low")
+    return pd.DataFrame(
+        {
+            "band": [f"{edge} to {edge + BAND}" for edge in sorted(set(low.tolist()))],
+            "engines": grouped.size().to_numpy(),
+            "bias": grouped["error"].mean().to_numpy(),
+            "rmse": grouped["error"].agg(lambda error: float(np.sqrt((error**2).mean()))).to_numpy(),
+        }
+    )
+
+
+def penalties_frame(engines: pd.DataFrame) -> pd.DataFrame:
+    """Engines by their part of the NASA score, largest first: unit, timing, error, penalty, share; from
+    `engines_frame`."""
+    ordered = engines.sort_values("penalty", ascending=False, kind="stable").reset_index(drop=True)
+    share = ordered["penalty"] / ordered["penalty"].sum()
+    return ordered[["unit", "timing", "error", "penalty"]].assign(share=share)
+
+
+def health_frame(scores: TestScores, thresholds: tuple[float, float]) -> pd.DataFrame:
+    """Engines by true class (rows) and predicted class (columns); empty where no class was kept."""
+    if scores.winner.health is None:
+        return pd.DataFrame()
+    low, high = thresholds
+    true = np.array(scores.true)
+    classes = (true <= high).astype(int) + (true <= low).astype(int)
+    counts = np.zeros((len(HEALTH_CLASSES),) * 2, dtype=int)
+    np.add.at(counts, (classes, np.array(scores.winner.health)), 1)
+    names = list(HEALTH_CLASSES)
+    return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+
+
+def lives_frame(scores: TestScores) -> pd.DataFrame:
+    """The worst engines cycle by cycle: unit, cycle, true, predicted; empty where none was kept."""
+    parts = [pd.DataFrame(life) for life in scores.lives]
+    return (
+        pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["unit", "cycle", "true", "predicted"])
+    )
+
+
+def promotion_frame(scores: TestScores) -> pd.DataFrame:
+    """Winner and incumbent with 95% intervals: who, metric (`RMSE`, `NASA score`), value, low, high; empty in records
+    that have no comparison."""
+    compared = scores.comparison
+    if compared is None:
+        return pd.DataFrame(columns=["who", "metric", "value", "low", "high"])
+    found = [
+        ("promoted", "RMSE", compared.winner_rmse),
+        ("published defaults", "RMSE", compared.incumbent_rmse),
+        ("promoted", "NASA score", compared.winner_nasa),
+        ("published defaults", "NASA score", compared.incumbent_nasa),
+    ]
+    rows = [(who, metric, one.value, one.low, one.high) for who, metric, one in found if one]
+    return pd.DataFrame(rows, columns=["who", "metric", "value", "low", "high"])

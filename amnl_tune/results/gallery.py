@@ -1,0 +1,136 @@
+"""Every figure of a study, in the order in which a report tells them; the dashboard shows the same."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from amnl_tune.results import engine_figures, engine_frames, figures, frames, search_figures
+from amnl_tune.results.tables import attempts_frame
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.search.range_test import find_range_test
+from amnl_tune.search.scores import TestScores
+from amnl_tune.search.scoring import latest_scores
+from amnl_tune.search.spec import StudySpec
+
+__all__ = ["PREFIX", "Picture", "pictures"]
+
+PREFIX = "amnl-"
+MOST_CURVES = 300
+"""Learning curves that are drawn; of more, the best and an even sample of the others."""
+
+MOST_POINTS = 3000
+"""Trials or attempts in one figure; of more, an even sample: ten thousand points make a page of 20 MB."""
+
+
+class Picture(NamedTuple):
+    """One figure: `key` on the dashboard, `title`, and what to look for in a sentence."""
+
+    key: str
+    title: str
+    caption: str
+    figure: go.Figure
+
+
+def pictures(ledger: Ledger, study: str) -> Iterator[Picture]:
+    """All that the study has data for. Raises StudyError for an unknown study."""
+    yield from _search(ledger, study)
+    yield from _promotion(ledger, study)
+    scores = latest_scores(ledger, study)
+    if scores:
+        spec = StudySpec.from_json(find_study(ledger, study).spec)
+        yield from _engines(scores, spec.run_config(spec.incumbent_parameters()).health_thresholds)
+
+
+def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
+    row = find_study(ledger, study)
+    test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+    trials = frames.trials_frame(ledger, study)
+    history = frames.history_frame(trials)
+    if len(history):
+        few = _sampled(history)
+        yield _picture("spending", "Best so far against epochs spent", "Where the line is flat, epochs bought nothing.",
+                       search_figures.spending_figure(few))  # fmt: skip
+        yield _picture("history", "Search history", "Each trial with its best validation RMSE; pruned ones are grey.",
+                       figures.history_figure(few))  # fmt: skip
+        curves = _fewer_runs(frames.epochs_frame(ledger, study))
+        yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded, the published defaults "
+                       "orange.", figures.learning_curves_figure(curves))  # fmt: skip
+    if test:
+        caption = "The search goes on around the rule's suggestion."
+        yield _picture("lr-range-test", "LR range test", caption, figures.range_test_figure(test))
+    importance = frames.importance_frame(ledger, study)
+    if len(importance):
+        caption = "By PED-ANOVA over the complete trials; with few of them, a hint and no more."
+        yield _picture("importance", "What matters, as far as the trials can tell", caption,
+                       figures.importance_figure(importance))  # fmt: skip
+    axes = figures.parallel_axes(trials)
+    if len(history) and len(axes) > 1:
+        yield _picture("parallel", "Settings of the complete trials", "A line a trial, the best one orange.",
+                       figures.parallel_figure(axes))  # fmt: skip
+        yield _picture("slices", "Each setting by itself", "Value against setting; grey: pruned.",
+                       search_figures.slices_figure(_sampled(trials)))  # fmt: skip
+    attempts = attempts_frame(ledger, study)
+    if len(attempts):
+        caption = "A bar an attempt: a worker's turn at a trial or a full run, by how it ended."
+        yield _picture("timeline", "Who worked on what", caption, search_figures.timeline_figure(_sampled(attempts)))
+
+
+def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:
+    promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
+    if promotion:
+        epochs = frames.epochs_frame(ledger, study, promotion=promotion.number)
+        if len(epochs):
+            yield _picture("full-runs", "Full-length runs", "A line a seed; the validation engines choose.",
+                           figures.learning_curves_figure(epochs))  # fmt: skip
+    compared = engine_frames.promotion_frame(scores) if scores else pd.DataFrame()
+    if len(compared):
+        caption = (
+            "95% intervals, by bootstrap over engines and seeds. Paired differences are narrower than they look here."
+        )
+        yield _picture("promotion", "Promoted against published defaults", caption,
+                       engine_figures.promotion_figure(compared))  # fmt: skip
+
+
+def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Picture]:
+    engines = engine_frames.engines_frame(scores)
+    yield _picture("predictions", "Predicted and true RUL", "Each test engine, from its last window.",
+                   figures.prediction_figure(engines))  # fmt: skip
+    yield _picture("scatter", "Predicted against true RUL", "Above the line the warning comes too late.",
+                   engine_figures.scatter_figure(engines))  # fmt: skip
+    yield _picture("bands", "Error by RUL band", "What counts is the left: engines near failure.",
+                   engine_figures.bands_figure(engine_frames.bands_frame(engines)))  # fmt: skip
+    caption = "Late warnings cost e-fold every 10 cycles, early ones every 13."
+    yield _picture("penalties", "What the NASA score is made of", caption,
+                   engine_figures.penalties_figure(engine_frames.penalties_frame(engines)))  # fmt: skip
+    health = engine_frames.health_frame(scores, thresholds)
+    if len(health):
+        caption = f"Test engines: critical up to {thresholds[0]:g} cycles, degrading up to {thresholds[1]:g}."
+        yield _picture("health", "Health classes", caption, engine_figures.health_figure(health))
+    lives = engine_frames.lives_frame(scores)
+    if len(lives):
+        yield _picture("lives", "The worst engines, cycle by cycle", "By the exported seed.",
+                       engine_figures.lives_figure(lives))  # fmt: skip
+
+
+def _picture(key: str, title: str, caption: str, figure: go.Figure) -> Picture:
+    return Picture(PREFIX + key, title, caption, figure)
+
+
+def _sampled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every n-th row, so that there are at most MOST_POINTS."""
+    return frame.iloc[:: -(-len(frame) // MOST_POINTS) or 1]
+
+
+def _fewer_runs(epochs: pd.DataFrame) -> pd.DataFrame:
+    """All epochs of at most MOST_CURVES runs: the better half best first, the rest an even sample."""
+    best = epochs.groupby("trial")["validation_rmse"].min().sort_values()
+    if len(best) <= MOST_CURVES:
+        return epochs
+    half = MOST_CURVES // 2
+    others = best.index[half:]
+    kept = [*best.index[:half], *others[:: -(-len(others) // half)]]
+    return epochs[epochs["trial"].isin(kept)]

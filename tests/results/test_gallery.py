@@ -1,0 +1,114 @@
+"""What the report's figures are drawn from, and that they show it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amnl_tune.results import engine_figures, engine_frames, gallery, search_figures
+from amnl_tune.results.frames import RUN_COLUMNS
+from amnl_tune.results.report_tables import leaderboard, warnings
+from amnl_tune.rul.metrics import nasa_score
+from amnl_tune.search.comparison import compare
+from amnl_tune.search.scores import CandidateScore, TestScores
+
+TRUE = [100.0, 60.0, 20.0, 10.0]
+PREDICTED = [90.0, 70.0, 15.0, 40.0]
+
+
+@pytest.fixture
+def scores() -> TestScores:
+    true, seeds = np.array(TRUE), np.array([PREDICTED, PREDICTED])
+    winner = CandidateScore(
+        3, "sampler", 10.0, 17.0, 22.0, {}, PREDICTED, {"1": PREDICTED, "2": PREDICTED}, health=[0, 1, 2, 1]
+    )
+    return TestScores(
+        promotion=1, look=1, forced=False, dataset="FD001", data_sha256="0", scored_at=0.0, winner=winner,
+        incumbent=winner, mean_rmse=40.0, mean_nasa_score=1e4, true=TRUE, units=[1, 2, 3, 4], scored_by="me@here",
+        comparison=compare(true, seeds, seeds + 5, candidates=1),
+        lives=[{"unit": 4, "cycle": [1, 2], "true": [11.0, 10.0], "predicted": [50.0, 40.0]}],
+    )  # fmt: skip
+
+
+def test_engines_bands_and_penalties(scores: TestScores) -> None:
+    engines = engine_frames.engines_frame(scores)
+    assert list(engines["timing"]) == ["early", "late", "early", "late"]
+    assert engines["penalty"].sum() == pytest.approx(nasa_score(PREDICTED, TRUE))
+    bands = engine_frames.bands_frame(engines)
+    assert list(bands["band"]) == ["0 to 25", "50 to 75", "100 to 125"]
+    assert list(bands["engines"]) == [2, 1, 1]
+    assert bands["bias"].iloc[0] == pytest.approx(12.5)
+    assert bands["rmse"].iloc[0] == pytest.approx(np.sqrt((25 + 900) / 2))
+    penalties = engine_frames.penalties_frame(engines)
+    assert penalties["unit"].iloc[0] == 4
+    assert penalties["share"].sum() == pytest.approx(1.0)
+    drawn = engine_figures.penalties_figure(penalties)
+    assert [trace.name.split(":")[0] for trace in drawn.data] == ["early", "late"]
+    assert list(drawn.data[1].x) == ["4", "2"]
+    assert list(engine_figures.bands_figure(bands).data[0].y) == list(bands["rmse"])
+    right, early, late = engine_figures.scatter_figure(engines).data
+    assert (right.name, list(early.text), list(late.text)) == ("right", [1, 3], [2, 4])
+
+
+def test_health_lives_and_intervals(scores: TestScores) -> None:
+    health = engine_frames.health_frame(scores, (30.0, 80.0))
+    assert health.to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+    assert engine_figures.health_figure(health).data[0].z.tolist() == health.to_numpy().tolist()
+    lives = engine_frames.lives_frame(scores)
+    assert list(lives["predicted"]) == [50.0, 40.0]
+    assert [list(trace.y) for trace in engine_figures.lives_figure(lives).data] == [[11.0, 10.0], [50.0, 40.0]]
+    promotion = engine_frames.promotion_frame(scores)
+    assert list(promotion["who"]) == ["promoted", "published defaults"] * 2
+    rmse = engine_figures.promotion_figure(promotion).data[0]
+    assert list(rmse.error_x.array) == pytest.approx([r.high - r.value for r in promotion.head(2).itertuples()])
+
+
+def test_search_figures_show_their_frames() -> None:
+    fixed = dict.fromkeys(RUN_COLUMNS, 0)
+    trials = pd.DataFrame(
+        fixed | {"trial": [0, 1, 2], "value": [9.0, 8.0, 20.0], "status": ["complete", "complete", "pruned"],
+                 "learning_rate": [1e-4, 1e-2, 1e-3], "loss": ["gaba", "fixed", "gaba"], "window": [30, 30, 30]}
+    )  # fmt: skip
+    slices = search_figures.slices_figure(trials)
+    assert [title.text for title in slices.layout.annotations] == ["learning_rate", "loss"]
+    assert (slices.layout.xaxis.type, slices.layout.xaxis2.type) == ("log", None)
+    attempts = pd.DataFrame(
+        {"trial": [0, 0], "promotion": [0, 0], "seed": [7, 7], "worker": ["a", "b"], "host": ["h", "h"],
+         "started_at": [1e9, 1e9 + 5], "ended_at": [1e9 + 4, None], "outcome": ["vanished", None]}
+    )  # fmt: skip
+    vanished, under_way = search_figures.timeline_figure(attempts).data
+    assert (vanished.name, list(vanished.x), list(vanished.y)) == ("vanished", [4000.0], ["worker 1"])
+    assert (under_way.name, list(under_way.x)) == ("under way", [0.0])
+
+
+def test_ten_thousand_trials_are_sampled_and_the_best_are_kept() -> None:
+    count = 2000
+    epochs = pd.DataFrame({"trial": range(count), "validation_rmse": np.linspace(50, 10, count)})
+    kept = gallery._fewer_runs(epochs)
+    assert len(kept) <= gallery.MOST_CURVES
+    assert set(range(count - 150, count)) <= set(kept["trial"])
+    assert len(gallery._sampled(pd.DataFrame({"a": range(10_000)}))) <= gallery.MOST_POINTS
+    fixed = dict.fromkeys(RUN_COLUMNS, 0)
+    trials = pd.DataFrame(fixed | {"trial": range(count), "slot": range(count), "value": np.linspace(50, 10, count)})
+    page = leaderboard(trials)
+    assert page.count("<tr>") == 501
+    assert "The best 500 of 2000" in page
+    assert page.index(">1999<") < page.index(">1998<")
+
+
+def test_what_takes_from_the_figures_worth_is_said() -> None:
+    claim = {"trial": 3, "seed": 42, "best_test_rmse": 9.0, "best_test_epoch": 7, "honest_test_rmse": 12.0}
+    promotion = {
+        "looks_at_test": 2,
+        "forced": True,
+        "contaminated": {"by": "me@here", "at": 0.0, "claims": [claim]},
+        "proxy_check": {"warning": "the short trials do not predict the long runs"},
+    }
+    said = warnings({"dataset": "SIM1", "promotion": promotion})
+    assert [text.split(".")[0] for text in said] == [
+        "Simulated data",
+        "Looked at again",
+        "Contaminated",
+        "Short trials",
+    ]
+    assert "9.00 instead of 12.00 (trial 3, seed 42, epoch 7)" in said[2]
+    assert warnings({"dataset": "FD001", "promotion": None}) == []
