@@ -1,5 +1,30 @@
-"""amnl-tune: hyperparameter search for remaining-useful-life models."""
+"""amnl-tune: hyperparameter search for remaining-useful-life models.
 
-__all__ = ["__version__"]
+    from amnl_tune import load_study_spec, run_study, promote, export, load_bundle
+
+What these are stands in `amnl_tune.api`, which is imported when one of them is asked for: it takes seconds.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amnl_tune.api import StudyOutcome, export, load_bundle, load_study_spec, promote, run_study
+
+__all__ = [
+    "StudyOutcome",
+    "__version__",
+    "export",
+    "load_bundle",
+    "load_study_spec",
+    "promote",
+    "run_study",
+]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("amnl_tune.api"), name)

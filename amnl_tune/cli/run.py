@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from amnl_tune.search.opening import OpenedStudy
     from amnl_tune.search.spec import StudySpec
 
-__all__ = ["run"]
+__all__ = ["run", "whole_line"]
 
 
 def run(
@@ -83,6 +83,17 @@ def run(
 def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:
     from amnl_tune.cli.summary import print_summary
     from amnl_tune.files import json_text
+
+    facts = whole_line(session, spec, out)
+    if as_json:
+        typer.echo(json_text(facts))
+        return
+    print_summary(session.console, facts)
+    _point_on(session, spec, {name: facts[name] for name in ("export", "report") if name in facts})
+
+
+def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, Any]:
+    """From study file to export and report; the study's facts, and where these two are."""
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.opening import open_study
     from amnl_tune.search.promotion import open_promotion
@@ -103,12 +114,7 @@ def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> 
             _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
         ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
         made = _ship(session, spec, out)
-    facts = summarize(session.ledger, spec.name) | made
-    if as_json:
-        typer.echo(json_text(facts))
-        return
-    print_summary(session.console, facts)
-    _point_on(session, spec, made)
+    return summarize(session.ledger, spec.name) | made
 
 
 def _announce(session: "Session", opened: "OpenedStudy") -> None:

@@ -219,8 +219,8 @@ def styled(figure: go.Figure, x: str, y: str) -> go.Figure:
         margin={"l": 60, "r": 20, "t": 30, "b": 50},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
-    figure.update_xaxes(title=x, gridcolor="#8884", zeroline=False)
-    return figure.update_yaxes(title=y, gridcolor="#8884", zeroline=False)
+    figure.update_xaxes(title=x, gridcolor="#8884", zeroline=False, automargin=True)
+    return figure.update_yaxes(title=y, gridcolor="#8884", zeroline=False, automargin=True)
 
 
 def focused(figure: go.Figure, values: Iterable[float | None]) -> go.Figure:

@@ -1,0 +1,198 @@
+"""What the commands do, from Python: the same code, the same study, nothing printed.
+
+Places (`storage`, `home`, `data_dir`, `artifacts`) are those of the commands' options; what is left out comes from the
+environment (`AMNL_TUNE_STORAGE`, ...), else from the defaults. Workers are processes of their own. Mistakes raise
+`amnl_tune.errors.AmnlTuneError`.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from amnl_tune.cli.pipeline import Session, on_available_data
+from amnl_tune.cli.run import whole_line
+from amnl_tune.results.bundle import Bundle, load_bundle
+from amnl_tune.results.shipping import ship
+from amnl_tune.results.summary import summarize
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.schema import require_schema
+from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.promotion import open_promotion
+from amnl_tune.search.scoring import score_again
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.settings import Settings
+
+__all__ = ["Bundle", "StudyOutcome", "export", "load_bundle", "load_study_spec", "promote", "run_study"]
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a study has found.
+
+    Attributes:
+        study: its name. trial: of the promoted configuration; None: the study was not promoted.
+        validation_rmse, test_rmse: in cycles, means over the seeds. nasa_score: likewise; may be infinite.
+        verdict: against the published defaults, in words.
+        export, report: where they were written; None: nowhere.
+        facts: everything that `amnl-tune study show --json` tells.
+    """
+
+    study: str
+    trial: int | None
+    validation_rmse: float | None
+    test_rmse: float | None
+    nasa_score: float | None
+    verdict: str | None
+    export: Path | None
+    report: Path | None
+    facts: dict[str, Any]
+
+
+def run_study(
+    study: StudySpec | Path | str,
+    *,
+    storage: str | None = None,
+    home: Path | None = None,
+    data_dir: Path | None = None,
+    artifacts: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    out: Path | None = None,
+) -> StudyOutcome:
+    """`amnl-tune run`: LR range test, trials, promotion, one score on the test engines, export, report. Resumable.
+
+    Args:
+        study: a study file, or what `load_study_spec` made of one.
+        workers: processes; 0: wait for workers elsewhere. threads: of each. device: of the workers.
+        out: folder of the export; None: exports/STUDY.
+
+    Raises:
+        AmnlTuneError: as the command; the study goes on when it is called again.
+
+    Example:
+        >>> from amnl_tune import run_study
+        >>> outcome = run_study("studies/quickstart.toml")
+        >>> print(outcome.verdict, outcome.test_rmse, outcome.export)
+    """
+    spec = study if isinstance(study, StudySpec) else load_study_spec(Path(study))
+    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    session = _session(places, spec, Ledger(places.storage), workers=workers, threads=threads, device=device)
+    spec = on_available_data(spec, session.source, session.console)
+    return _outcome(whole_line(session, spec, out or Path("exports") / spec.name))
+
+
+def promote(
+    study: str,
+    *,
+    top: int | None = None,
+    seeds: Sequence[int] | None = None,
+    random: int = 0,
+    force: bool = False,
+    storage: str | None = None,
+    home: Path | None = None,
+    data_dir: Path | None = None,
+    artifacts: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> StudyOutcome:
+    """`amnl-tune promote`: full runs of the best trials and the published defaults, then one score. Resumable.
+
+    Args:
+        study: its name. top: trials; None: the file's. seeds: of each; None: the file's.
+        random: further complete trials, for the proxy check. force: score the test engines again; it stays marked.
+
+    Raises:
+        StudyError: no trial is complete, or the promotion has its score and `force` is not set. AmnlTuneError.
+
+    Example:
+        >>> from amnl_tune import promote
+        >>> print(promote("quickstart", top=2, seeds=[42, 123, 456]).verdict)
+    """
+    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    ledger = _ledger(places)
+    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    session = _session(places, spec, ledger, workers=workers, threads=threads, device=device)
+    number = open_promotion(ledger, spec, top_k=top, seeds=seeds, random=random)
+    session.train_promotion(spec, number)
+    score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
+    return _outcome(summarize(ledger, study))
+
+
+def export(
+    study: str,
+    out: Path | str,
+    *,
+    trial: int | None = None,
+    storage: str | None = None,
+    home: Path | None = None,
+    data_dir: Path | None = None,
+    artifacts: str | None = None,
+) -> Path:
+    """`amnl-tune export`: the winner, or another promoted trial, as a folder that predicts by itself.
+
+    Args:
+        study: its name. out: the folder. trial: None: the winner.
+
+    Raises:
+        StudyError: there is no scored promotion, or the trial was not promoted.
+        BundleError: the folder is something else.
+
+    Example:
+        >>> from amnl_tune import export, load_bundle
+        >>> bundle = load_bundle(export("quickstart", "exports/quickstart"))
+        >>> print(bundle.config.learning_rate, bundle.metrics["comparison"]["words"])
+    """
+    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    ledger = _ledger(places)
+    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    session = _session(places, spec, ledger)
+    ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial)
+    return Path(out)
+
+
+def _ledger(places: Settings) -> Ledger:
+    require_schema(places.storage)
+    return Ledger(places.storage)
+
+
+def _session(
+    places: Settings,
+    spec: StudySpec,
+    ledger: Ledger,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Session:
+    return Session(
+        console=Console(quiet=True),
+        places=places,
+        ledger=ledger,
+        workers=spec.hardware.workers if workers is None else workers,
+        threads=threads or spec.hardware.threads_per_worker,
+        device=device or spec.hardware.device,
+        tensorboard=True,
+    )
+
+
+def _outcome(facts: dict[str, Any]) -> StudyOutcome:
+    promotion = facts["promotion"] or {}
+    winner = promotion.get("winner") or {}
+    made = {name: Path(facts[name]) if name in facts else None for name in ("export", "report")}
+    return StudyOutcome(
+        study=facts["study"],
+        trial=winner.get("trial"),
+        validation_rmse=winner.get("validation_rmse"),
+        test_rmse=winner.get("test_rmse"),
+        nasa_score=winner.get("nasa_score"),
+        verdict=(promotion.get("comparison") or {}).get("words"),
+        facts=facts,
+        **made,
+    )

@@ -1,0 +1,59 @@
+"""The examples of the Python interface, run as they are written."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import amnl_tune
+from amnl_tune import api
+from amnl_tune.errors import StudyError
+
+EXAMPLES = ("run_study", "promote", "export")
+
+
+def example(name: str) -> str:
+    """The code of a docstring's example."""
+    lines = re.findall(r"^\s*>>> (.*)$", getattr(api, name).__doc__, flags=re.MULTILINE)
+    assert lines, name
+    return "\n".join(lines)
+
+
+@pytest.mark.slow
+def test_every_example_runs(
+    tiny_study: str,
+    fleet_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "quickstart.toml").write_text(tiny_study)
+    monkeypatch.setenv("AMNL_TUNE_DATA", str(fleet_dir))
+    monkeypatch.chdir(tmp_path)
+    told = []
+    for name in EXAMPLES:
+        exec(compile(example(name), name, "exec"), {})
+        told.append(capsys.readouterr().out)
+    assert "one seed says nothing about seed noise" in told[0] or "keep the incumbent" in told[0]
+    assert str(Path("exports") / "quickstart") in told[0]
+    assert (tmp_path / "exports" / "quickstart" / "model.onnx").exists()
+    assert (tmp_path / "reports" / "quickstart.html").exists()
+    assert "cycles" in told[1] or "keep the incumbent" in told[1]
+    spec = amnl_tune.load_study_spec(tmp_path / "studies" / "quickstart.toml")
+    assert amnl_tune.run_study(spec).facts["trials"]["complete"] == 4
+    assert amnl_tune.load_bundle(tmp_path / "exports" / "quickstart").provenance["study"] == "quickstart"
+    with pytest.raises(StudyError, match="was not promoted"):
+        amnl_tune.export("quickstart", tmp_path / "x", trial=77)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_package_exports_its_interface_and_imports_nothing_heavy() -> None:
+    for name in amnl_tune.__all__:
+        assert hasattr(amnl_tune, name)
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        _ = amnl_tune.nope
+    program = "import sys, amnl_tune; assert not {'torch', 'optuna', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
