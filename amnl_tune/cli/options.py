@@ -62,6 +62,13 @@ def settings(
     return Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
 
 
+def mlflow_uri() -> str | None:
+    """Where promoted runs are logged; a server that is away costs seconds, not MLflow's minutes."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    return os.environ.get("MLFLOW_TRACKING_URI") or None
+
+
 def existing_ledger(places: Settings) -> "Ledger":
     """The ledger of a storage that must be there already. Raises StorageError."""
     from amnl_tune.search.ledger.engine import Ledger

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from amnl_tune.cli.data import download_progress
 from amnl_tune.cli.display import watching
+from amnl_tune.cli.options import mlflow_uri
 from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
 from amnl_tune.launch.command import require_enough_storage
 from amnl_tune.launch.local import LocalWorkers
@@ -27,6 +28,7 @@ from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.tracking import require_mlflow
 from amnl_tune.search.worker import budget_of
 from amnl_tune.settings import Settings
 
@@ -58,6 +60,7 @@ class Session:
     def __post_init__(self) -> None:
         require_enough_storage(self.places.storage, self.workers)
         self.artifacts.store.require_writable()  # before anything is spent
+        require_mlflow(mlflow_uri())
 
     @property
     def source(self) -> FleetSource:

@@ -16,6 +16,7 @@ from amnl_tune.cli.options import (
     Storage,
     Tensorboard,
     Threads,
+    mlflow_uri,
     settings,
 )
 from amnl_tune.launch.parent import WORKER_PARENT
@@ -94,6 +95,7 @@ def worker(
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.following import joined_team
     from amnl_tune.search.serving import serve_all, wait_and_work
+    from amnl_tune.search.tracking import require_mlflow
     from amnl_tune.search.worker import open_workplace, work, work_in_team
     from amnl_tune.training.heap import keep_freed_memory
     from amnl_tune.training.precision import Precision as TrainingPrecision
@@ -102,8 +104,8 @@ def worker(
     keep_freed_memory()
     if study is None and not wait:
         raise typer.BadParameter("a study's name is needed; or --wait, to work on every study of the storage")
-    places = settings(storage, home, data_dir, artifacts)
-
+    places, tracking = settings(storage, home, data_dir, artifacts), mlflow_uri()
+    require_mlflow(tracking)
     team = joined_team(device)
 
     def open_place(name: str) -> "Workplace":
@@ -121,6 +123,7 @@ def worker(
             tensorboard=tensorboard,
             lease_ttl=lease,
             promotion=promotion,
+            mlflow=tracking,
         )
 
     if team is not None:

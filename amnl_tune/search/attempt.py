@@ -13,6 +13,7 @@ from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease
 from amnl_tune.search.reporter import Ending, Report, Reporter
+from amnl_tune.search.tracking import mlflow_log
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
@@ -67,15 +68,17 @@ class Attempt:
         place = self.place
         resume = self.checkpoints.latest(self.config, place.data.sha256, place.device) or self.start_from
         folder = place.artifacts.scalars(self.run) if place.tensorboard else None
+        known = resume.curve if resume else ()
         with (
             scalar_log(folder, first_epoch=resume.epoch + 1 if resume else 1) as log,
             Reporter(place.ledger, self.lease, ttl=place.lease_ttl) as reporter,
+            mlflow_log(place.mlflow, self.run, self.config, data_sha256=place.data.sha256, before=known) as track,
             closing(fit_together(self.config, place.data, resume=resume, execution=place.execution)) as epochs,
         ):
             try:
                 if resume and self._catch_up(resume, reporter):
                     return None
-                return self._epochs(epochs, resume.epoch if resume else 0, reporter, log)
+                return self._epochs(epochs, resume.epoch if resume else 0, reporter, (log, track))
             except LeavingError:
                 self.checkpoints.write_held()
                 raise
@@ -93,7 +96,7 @@ class Attempt:
         epochs: Generator[EpochResult, None, None],
         done: int,
         reporter: Reporter,
-        log: Callable[[EpochResult], None],
+        logs: Sequence[Callable[[EpochResult], None]],
     ) -> EpochResult:
         while True:
             self.place.watchdog.pat()
@@ -101,7 +104,8 @@ class Attempt:
                 epoch = next(epochs)
             self._busy += epoch.seconds * self.place.accelerators if epoch.number > done else 0.0
             self._put(epoch.plain(), epoch.state.curve, last=epoch.last, reporter=reporter)
-            log(epoch)
+            for log in logs:
+                log(epoch)
             reporter.wait()
             if self._decided(reporter):
                 return epoch

@@ -36,6 +36,7 @@ class Workplace:
         outage: seconds that training goes on while the database is away; then the worker checkpoints and waits.
         accelerators: its share of devices, for budgets: 0.25 of a GPU; 1 for a whole one or for a CPU worker.
         promotion: it works on that one only; None: on anything.
+        mlflow: tracking URI that promoted runs are logged to; None: nowhere.
     """
 
     ledger: Ledger
@@ -51,6 +52,7 @@ class Workplace:
     accelerators: float = 1.0
     tensorboard: bool = True
     promotion: int | None = None
+    mlflow: str | None = None
     watchdog: Watchdog = field(default_factory=Watchdog)
 
     @property
