@@ -22,8 +22,8 @@ PREFIX = "amnl-"
 MOST_CURVES = 300
 """Learning curves that are drawn; of more, the best and an even sample of the others."""
 
-MOST_POINTS = 3000
-"""Trials or attempts in one figure; of more, an even sample: ten thousand points make a page of 20 MB."""
+MOST_POINTS = 1000
+"""Trials or attempts in one figure; of more, an even sample: a page with plotly in it is to stay below 6 MB."""
 
 
 class Picture(NamedTuple):

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from plotly.offline import get_plotlyjs
 
-from amnl_tune.results import engine_figures, engine_frames, gallery, search_figures
-from amnl_tune.results.frames import RUN_COLUMNS
+from amnl_tune.results import engine_figures, engine_frames, figures, gallery, search_figures
+from amnl_tune.results.frames import RUN_COLUMNS, history_frame
 from amnl_tune.results.report_tables import leaderboard, warnings
 from amnl_tune.rul.metrics import nasa_score
 from amnl_tune.search.comparison import compare
@@ -93,6 +94,34 @@ def test_ten_thousand_trials_are_sampled_and_the_best_are_kept() -> None:
     assert page.count("<tr>") == 501
     assert "The best 500 of 2000" in page
     assert page.index(">1999<") < page.index(">1998<")
+
+
+def test_ten_thousand_trials_fit_into_the_page() -> None:
+    count, draws = 10_000, np.random.default_rng(0)
+    fixed = dict.fromkeys(RUN_COLUMNS, 0)
+    searched = {f"setting_{i}": draws.random(count) for i in range(10)}
+    state = {"trial": range(count), "slot": range(count), "value": draws.uniform(10, 50, count), "epochs_done": 20,
+             "status": draws.choice(["complete", "pruned"], count), "origin": "sampler"}  # fmt: skip
+    trials = pd.DataFrame(fixed | state | searched)
+    epochs = pd.DataFrame({"trial": np.repeat(range(count), 20), "number": np.tile(range(1, 21), count), "seed": 42,
+                           "status": "complete", "origin": "sampler",
+                           "validation_rmse": draws.uniform(10, 50, count * 20)})  # fmt: skip
+    attempts = pd.DataFrame({"trial": range(count), "promotion": 0, "seed": 42, "worker": "a-worker's-long-name",
+                             "host": "a-host", "started_at": 1e9 + np.arange(count), "ended_at": 1e9 + np.arange(count),
+                             "outcome": "finished"})  # fmt: skip
+    history = gallery._sampled(history_frame(trials))
+    drawn = [
+        search_figures.spending_figure(history),
+        figures.history_figure(history),
+        search_figures.slices_figure(gallery._sampled(trials)),
+        search_figures.timeline_figure(gallery._sampled(attempts)),
+        figures.learning_curves_figure(gallery._fewer_runs(epochs)),
+        figures.parallel_figure(figures.parallel_axes(trials)),
+    ]
+    size = sum(len(figure.to_html(full_html=False, include_plotlyjs=False)) for figure in drawn) + len(
+        leaderboard(trials)
+    )
+    assert size + len(get_plotlyjs()) < 5.7e6  # the rest of the page: figures of the engines, which are few
 
 
 def test_what_takes_from_the_figures_worth_is_said() -> None:

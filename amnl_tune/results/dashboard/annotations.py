@@ -32,6 +32,9 @@ OURS = "*Kept up to date by amnl-tune until this line is taken out.*"
 NOTE_SECONDS = 5.0
 """For which a study's note holds: it adds up all epochs (half a second for 2,000 trials)."""
 
+REST = 10.0
+"""Times as long as drawing them took, a study's figures hold though trials end: a large study's take seconds."""
+
 DETAIL = re.compile(r"/api/studies/(\d+)/?")
 
 
@@ -64,7 +67,7 @@ class _Ours:
     ledger: Ledger
     artifacts: Artifacts
     _told: dict[str, tuple[float, str]] = field(default_factory=dict)
-    _drawn: dict[str, tuple[tuple[Any, ...], list[dict[str, str]]]] = field(default_factory=dict)
+    _drawn: dict[str, "_Drawn"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, page: dict[str, Any], optuna_id: int, prefix: str) -> None:
@@ -99,11 +102,22 @@ class _Ours:
             state = tuple(session.execute(query).one())
         with self._lock:
             known = self._drawn.get(study)
-            if known is None or known[0] != state:
+            if known is None or (known.state != state and known.until < time.monotonic()):
+                began = time.monotonic()
                 drawn = study_figures(self.ledger, study)
-                known = state, [{"id": name, "graph_object": figure.to_json()} for name, figure in drawn.items()]
-                self._drawn[study] = known
-            return known[1]
+                shown = [{"id": name, "graph_object": figure.to_json()} for name, figure in drawn.items()]
+                now = time.monotonic()
+                known = self._drawn[study] = _Drawn(state, shown, until=now + REST * (now - began))
+            return known.figures
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A study's figures as the stock application tells them, of its trials in `state`; good `until` then at least."""
+
+    state: tuple[Any, ...]
+    figures: list[dict[str, str]]
+    until: float
 
 
 def _without_config(attributes: list[dict[str, Any]]) -> list[dict[str, Any]]:
