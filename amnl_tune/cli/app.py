@@ -44,9 +44,16 @@ class Commands(TyperGroup):
         except AmnlTuneError as error:
             typer.secho(f"Error: {error}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
             raise typer.Exit(USER_ERROR) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not _is_interrupt(error):
+                raise
             typer.echo("Interrupted: everything up to here is kept; run the same command again to go on", err=True)
             raise typer.Exit(USER_ERROR) from None
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Ctrl-C, also in the middle of a class: before 3.12, Python wraps what `__set_name__` raises in a RuntimeError."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _is_interrupt(error.__cause__))
 
 
 app = typer.Typer(

@@ -8,10 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from amnl_tune.cli.app import app
+from amnl_tune.cli.app import Commands, app
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -47,6 +48,25 @@ def test_every_command_has_help_with_an_example_and_is_in_the_readme(command: tu
     assert result.exit_code == 0
     assert f"Example: amnl-tune {' '.join(command)}" in re.sub(r"\s+", " ", result.output)
     assert f"amnl-tune {' '.join(command)}" in README.read_text()
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), ValueError()])
+def test_an_interrupt_in_the_middle_of_an_import_is_an_interrupt(cause: BaseException) -> None:
+    """Before 3.12, Python makes a RuntimeError of what is raised while a class is made."""
+    small = typer.Typer(cls=Commands)
+
+    @small.callback()
+    def group() -> None: ...
+
+    @small.command()
+    def command() -> None:
+        raise RuntimeError("Error calling __set_name__") from cause
+
+    result = CliRunner().invoke(small, ["command"])
+    if isinstance(cause, KeyboardInterrupt):
+        assert (result.exit_code, "Interrupted: everything" in result.stderr) == (2, True)
+    else:
+        assert isinstance(result.exception, RuntimeError)
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
