@@ -30,10 +30,14 @@ def compare(
     if as_json:
         typer.echo(json_text(frame.to_dict("records")))
     else:
-        table = Table(*HEADER)
+        console, table = Console(), Table()
+        for name in HEADER[:-1]:
+            table.add_column(name.replace(" ", "\n"), overflow="fold")
         for row in shown(frame):
-            table.add_row(*row)
-        Console().print(table)
+            table.add_row(*(cell.replace(" [", "\n[") for cell in row[:-1]))
+        console.print(table)
+        for study, *_, verdict in shown(frame):
+            console.print(f"{study}: {verdict}", highlight=False, markup=False)
     if out is not None:
         write_comparison(ledger, studies, out)
         typer.echo(str(out), err=True)
