@@ -35,9 +35,11 @@ class StudyOutcome:
     """What a study has found.
 
     Attributes:
-        study: its name. trial: of the promoted configuration; None: the study was not promoted.
-        validation_rmse, test_rmse: in cycles, means over the seeds. nasa_score: likewise; may be infinite.
-        verdict: against the published defaults, in words.
+        study: its name. trial: of the best network; None: the study was not promoted.
+        validation_rmse, test_rmse: of that network in cycles, means over the seeds. nasa_score: likewise; may be
+            infinite.
+        verdict: of the network against the published defaults, in words.
+        choice: what the validation engines chose: "network", "boosting" or "mix". choice_test_rmse: its own, in cycles.
         export, report: where they were written; None: nowhere.
         facts: everything that `amnl-tune study show --json` tells.
     """
@@ -48,6 +50,8 @@ class StudyOutcome:
     test_rmse: float | None
     nasa_score: float | None
     verdict: str | None
+    choice: str | None
+    choice_test_rmse: float | None
     export: Path | None
     report: Path | None
     facts: dict[str, Any]
@@ -184,7 +188,7 @@ def _session(
 
 def _outcome(facts: dict[str, Any]) -> StudyOutcome:
     promotion = facts["promotion"] or {}
-    winner = promotion.get("winner") or {}
+    winner, chosen = promotion.get("winner") or {}, promotion.get("choice") or {}
     made = {name: Path(facts[name]) if name in facts else None for name in ("export", "report")}
     return StudyOutcome(
         study=facts["study"],
@@ -193,6 +197,8 @@ def _outcome(facts: dict[str, Any]) -> StudyOutcome:
         test_rmse=winner.get("test_rmse"),
         nasa_score=winner.get("nasa_score"),
         verdict=(promotion.get("comparison") or {}).get("words"),
+        choice=chosen.get("kind"),
+        choice_test_rmse=chosen.get("test_rmse"),
         facts=facts,
         **made,
     )

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from amnl_tune.rul.network import AMNL, FEATURE_COUNT
+from amnl_tune.rul.history import channel_names
+from amnl_tune.rul.network import AMNL
 from amnl_tune.training.config import RunConfig, published_defaults
 from amnl_tune.training.gauges import wait
 from amnl_tune.training.heap import freed_memory_kept
@@ -40,7 +41,7 @@ def main() -> None:
     config = RunConfig.build(published_defaults("FD001"))
     start = RunState.start(config, mean_rul=80.0, data_sha256="", device=device, precision=Precision.FP32)
     model = start.model.eval()
-    windows = torch.randn(arguments.batch, config.window, FEATURE_COUNT, device=device)
+    windows = torch.randn(arguments.batch, config.window, len(channel_names(config)), device=device)
     arms = _arms(model, windows)
     taken: dict[str, list[float]] = {name: [] for name in arms}
     for _ in range(arguments.rounds + 1):  # the first one compiles

@@ -89,7 +89,7 @@ def _around(spec: StudySpec, home: Path, device: str) -> dict[str, float]:
     source, prepared = _source(), Artifacts(home).prepared
     data = cached_prepare(source.training(spec.data.dataset), config, prepared)
     overheads = measure_overheads(spec, data, source, prepared, device=device, threads=1)
-    windows = len(data.training_windows(config.window, config.stride))
+    windows = len(data.training_windows(config, config.stride))
     swept = (
         spec.lr_range_test.num_iter * config.batch_size * config.accumulation_steps if spec.lr_range_test.enabled else 0
     )

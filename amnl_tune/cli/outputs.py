@@ -1,7 +1,8 @@
 """`amnl-tune export`, `report`: what a study leaves behind."""
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +19,11 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the export, else exports/STUDY; a file with --format.")
     ] = None,
-    trial: Annotated[int | None, typer.Option(min=0, help="This trial instead of the winner.")] = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="The network of this trial instead of the choice.")] = None,
+    kind: Annotated[
+        Literal["network", "boosting", "mix"] | None,
+        typer.Option("--kind", help="This candidate instead of the validation engines' choice."),
+    ] = None,
     top: Annotated[int | None, typer.Option(min=1, help="The best K, each in a folder of its own.")] = None,
     form: Annotated[
         Literal["toml", "json", "yaml"] | None,
@@ -30,7 +35,8 @@ def export(
     artifacts: ArtifactUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Write the winner of a scored promotion: weights, model.onnx, preprocessing, metrics, model card, checksums.
+    """Write what a scored promotion has chosen, network, boosting or the mix of both: weights, model.onnx,
+    preprocessing, metrics, model card, checksums.
 
     `--top` ranks promoted configurations by the validation engines. An export never looks at the test engines.
     """
@@ -41,10 +47,15 @@ def export(
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.ledger.studies import find_study
+    from amnl_tune.search.scores import CandidateKind
     from amnl_tune.search.spec import StudySpec
 
     if trial is not None and top is not None:
         raise ConfigurationError("An export is of one trial or of the best, but got --trial and --top; leave one out")
+    if kind and (trial is not None or top is not None or form):
+        raise ConfigurationError(
+            f"--kind {kind} names what is exported, but so do --trial, --top and --format; leave one out"
+        )
     places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
@@ -57,10 +68,19 @@ def export(
         return
     out = out or Path("exports") / study
     where = (ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
-    shipped = ship_best(*where, top=top) if top else {out: ship(*where, trial=trial)}
+    shipped = (
+        ship_best(*where, top=top)
+        if top
+        else {out: ship(*where, trial=trial, kind=CandidateKind(kind) if kind else None)}
+    )
     facts = [
-        {"export": str(folder), "trial": score.trial_number, "validation_rmse": score.validation_rmse}
-        | ({"test_rmse": score.test_rmse} if score.by_seed else {})
+        {
+            "export": str(folder),
+            "kind": str(score.kind),
+            "trial": score.trial_number,
+            "validation_rmse": score.validation_rmse,
+        }
+        | ({} if math.isnan(score.test_rmse) else {"test_rmse": score.test_rmse})
         for folder, score in shipped.items()
     ]
     if as_json:
@@ -68,9 +88,11 @@ def export(
         return
     for fact in facts:
         scored = f", test RMSE {fact['test_rmse']:.2f}" if "test_rmse" in fact else ""
-        typer.echo(
-            f"{fact['export']}: trial {fact['trial']}, validation RMSE {fact['validation_rmse']:.2f}{scored} cycles"
-        )
+        typer.echo(f"{fact['export']}: {_what(fact)}, validation RMSE {fact['validation_rmse']:.2f}{scored} cycles")
+
+
+def _what(fact: dict[str, Any]) -> str:
+    return f"trial {fact['trial']}" if fact["kind"] == "network" else str(fact["kind"])
 
 
 @app.command(epilog="Example: amnl-tune report quickstart --out quickstart.html")

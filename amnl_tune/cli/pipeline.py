@@ -28,6 +28,7 @@ from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import Incumbent
 from amnl_tune.search.tracking import require_mlflow
 from amnl_tune.search.worker import budget_of
 from amnl_tune.settings import Settings
@@ -122,6 +123,18 @@ class Session:
         """Whether the study's newest promotion is `number` and has its score."""
         scores = latest_scores(self.ledger, study)
         return scores is not None and scores.promotion == number
+
+    @contextmanager
+    def scoring(self, spec: StudySpec) -> Iterator[None]:
+        """Says what takes its time after the last promoted run: on a terminal while it lasts, elsewhere as a line."""
+        fitting = "fitting gradient boosting, then " if Incumbent.BOOSTING in spec.promotion.incumbents else ""
+        text = f"promotion: {fitting}scoring the test engines ..."
+        if not self.console.is_terminal:
+            self.console.print(text, highlight=False, markup=False)
+            yield
+            return
+        with self.console.status(text):
+            yield
 
     def _work(
         self,

@@ -26,11 +26,19 @@ def predict(
     ensemble: Annotated[
         bool, typer.Option(help="Ask the export's other seeds too: rul_mean and rul_std, the uncertainty.")
     ] = True,
+    from_cycle: Annotated[
+        int,
+        typer.Option(
+            "--from-cycle",
+            min=1,
+            help="Accept records that begin as late as this cycle, where the model reads an engine's whole history.",
+        ),
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Predict RUL and health of each engine of a file, as CSV. Needs no database.
 
-    The file is read in parts: it may be larger than memory.
+    The file is read in parts: it may be larger than memory, and so may a record.
     """
     import torch
     from rich.console import Console
@@ -44,7 +52,11 @@ def predict(
 
     keep_freed_memory()
     predictor = EnginePredictor(
-        load_bundle(bundle), torch.device(resolve_device(device)), Precision(precision), ensemble=ensemble
+        load_bundle(bundle),
+        torch.device(resolve_device(device)),
+        Precision(precision),
+        ensemble=ensemble,
+        from_cycle=from_cycle,
     )
     written = unknown = 0
     with Console(stderr=True).status("Reading engines") as status:
@@ -66,6 +78,8 @@ def predict(
             write_parts(out, (text.encode() for text in told()))
     if out is not None:
         typer.echo(f"{out}: {written} engines, in {predictor.precision}", err=True)
+    if predictor.late.engines:
+        typer.echo(predictor.late.assumed, err=True)
     if unknown:
         typer.echo(
             f"{unknown} engines ran in operating conditions that the model has not learned: their "

@@ -105,7 +105,8 @@ def promote(
         _contaminate(session, spec, number)
     else:
         session.train_promotion(spec, number)
-        score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
+        with session.scoring(spec):
+            score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
     facts = summarize(ledger, study)
     if as_json:
         typer.echo(json_text(facts))

@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,7 +113,8 @@ def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, An
     if number is not None:
         if scored:
             _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
-        ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
+        with nullcontext() if scored else session.scoring(spec):
+            ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
         made = _ship(session, spec, out)
     return summarize(session.ledger, spec.name) | made
 

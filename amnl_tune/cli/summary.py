@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from amnl_tune.results import sentences
 
 __all__ = ["print_summary"]
 
@@ -18,7 +21,7 @@ def print_summary(console: Console, facts: dict[str, Any]) -> None:
         highlight=False,
     )
     if facts["dataset"].startswith("SIM"):
-        console.print("[bold yellow]Simulated data: these figures say nothing about real engines.[/]")
+        console.print(sentences.SIMULATED, style="bold yellow")
     if facts["best_trials"]:
         console.print(_best_trials(facts["best_trials"]))
     _print_range_test(console, facts["lr_range_test"])
@@ -59,69 +62,36 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
         )
         console.print(f"{state}; run `amnl-tune promote {facts['study']}`")
         return
-    looks, compared = promotion["looks_at_test"], promotion["comparison"] or {}
-    times = "once" if looks == 1 else f"{looks} times"
-    title = f"Promoted, and scored {times} on {promotion['test_engines']} test engines"
-    table = Table(title=title, title_justify="left")
-    for name in ("", "trial", "validation RMSE\n(cycles)", "test RMSE\n(cycles)", "NASA score"):
-        table.add_column(name, justify="left" if not name else "right")
-    winner, defaults, mean = promotion["winner"], promotion["published_defaults"], promotion["mean_predictor"]
-    table.add_row("[bold]promoted[/]", *_scores(winner, compared, "winner"))
-    if defaults and defaults["trial"] != winner["trial"]:
-        table.add_row("published defaults", *_scores(defaults, compared, "incumbent"))
-    table.add_row("mean predictor", "", "", f"{mean['test_rmse']:.2f}", f"{mean['nasa_score']:.0f}")
-    console.print(table)
-    _print_verdict(console, promotion)
+    looks = sentences.looks(promotion, study=facts["study"])
+    console.print(_candidates(promotion["leaderboard"], f"Promoted candidates, {looks}"))
+    said = (sentences.answer(facts), sentences.how_judged(promotion), sentences.proxy(promotion["proxy_check"]))
+    for text in filter(None, said):
+        console.print(text, highlight=False, markup=False)
+    for warning in sentences.warnings(facts):
+        if warning != sentences.SIMULATED:  # that stands at the top
+            console.print(warning, style="bold yellow", highlight=False, markup=False)
 
 
-def _print_verdict(console: Console, promotion: dict[str, Any]) -> None:
-    """In words: the comparison, the proxy check, and what takes from the figures' worth."""
-    compared, looks, contaminated = promotion["comparison"], promotion["looks_at_test"], promotion["contaminated"]
-    if compared:
-        best_of = f", corrected for the best of {compared['candidates']}" if compared["candidates"] > 1 else ""
-        console.print(
-            f"Against the published defaults: {compared['words']} (RMSE of the test engines; 95% by bootstrap over "
-            f"engines and seeds{best_of})",
-            highlight=False,
-            markup=False,
+def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
+    """At most 80 columns wide: intervals stand below their figures."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("", min_width=18)
+    for name, width in (("valid.\nRMSE", 6), ("test RMSE\n(cycles)", 9), ("NASA\nscore", 10), ("seeds", 5),
+                        ("fit,\npredict", 7)):  # fmt: skip
+        table.add_column(name, justify="right", overflow="fold", min_width=width)
+    table.add_column("against\nthe choice", overflow="fold", min_width=13)
+    for row in rows:
+        against = "the choice" if row["chosen"] else (row["against_choice"] or {}).get("words", "")
+        table.add_row(
+            f"{row['name']}\ntrial {row['trial']}" if row["trial"] is not None else row["name"],
+            sentences.interval(row, "validation_rmse", 2) if row["validation_rmse"] is not None else "",
+            sentences.interval(row, "test_rmse", 2, ends=1).replace(" [", "\n["),
+            sentences.interval(row, "nasa_score", 0).replace(" [", "\n["),
+            str(row["seeds"] or ""),
+            "\n".join(sentences.duration(row[f"{name}_seconds"]) for name in ("fit", "predict")).strip(),
+            against.replace(" [", "\n[").replace("], ", "]\n"),
         )
-    check = promotion["proxy_check"]
-    if check["spearman"] is not None:
-        console.print(
-            f"Short against full runs: rank correlation {check['spearman']:.2f} over {len(check['configurations'])} "
-            f"configurations, regret {check['regret']:.2f} cycles",
-            highlight=False,
-        )
-    warnings = [check["warning"]] if check["warning"] else []
-    if looks > 1:
-        forced = ": the later looks were forced" if promotion["forced"] else ""
-        warnings.append(f"The test engines were scored {looks} times by this study{forced}.")
-    if contaminated:
-        warnings.append(_contamination(contaminated))
-    for warning in warnings:
-        console.print(warning, style="bold yellow", highlight=False, markup=False)
-
-
-def _contamination(contaminated: dict[str, Any]) -> str:
-    claims = "; ".join(
-        f"{claim['best_test_rmse']:.2f} (trial {claim['trial']}, seed {claim['seed']}, epoch "
-        f"{claim['best_test_epoch']}) instead of {claim['honest_test_rmse']:.2f}"
-        for claim in contaminated["claims"]
-    )
-    return (
-        f"Contaminated: {contaminated['by']} looked at the test engines after every epoch. A choice by them would "
-        + (f"have claimed a test RMSE of {claims}." if claims else "claim more; the look was interrupted.")
-    )
-
-
-def _scores(score: dict[str, Any], compared: dict[str, Any], who: str) -> tuple[str, str, str, str]:
-    rmse, nasa = compared.get(f"{who}_rmse"), compared.get(f"{who}_nasa")
-    return (
-        str(score["trial"]),
-        f"{score['validation_rmse']:.2f}",
-        f"{score['test_rmse']:.2f}" + (f" [{rmse['low']:.2f}, {rmse['high']:.2f}]" if rmse else ""),
-        f"{score['nasa_score']:.0f}" + (f" [{nasa['low']:.0f}, {nasa['high']:.0f}]" if nasa else ""),
-    )
+    return table
 
 
 def _short(value: Any) -> str:

@@ -1,11 +1,12 @@
 """The export bundle: a folder that predicts without Optuna and without a database.
 
     config.toml          [run]: the complete RunConfig; [provenance]: where it comes from
-    model.safetensors    the best weights of the winner's best seed
-    preprocessing.json   features, scaling, window, cap, health thresholds
-    metrics.json         validation and test figures, beside the published defaults and the mean predictor
-    seeds/42.safetensors ... the configuration's other runs, for an ensemble
-    model.onnx           the same network for onnxruntime
+    model.safetensors    the best weights of the winner's best seed (not of boosting alone)
+    preprocessing.json   channels, scaling, window, cap, health thresholds
+    metrics.json         validation and test figures, beside the published defaults, boosting and the mean predictor
+    seeds/42.safetensors ... the configuration's other runs, for an ensemble; a mix is made of all
+    boosting.onnx        gradient boosting, of boosting and of a mix
+    model.onnx           the whole model for onnxruntime
     README.md            the model card
     requirements.txt     what `predict` needs, in the versions that the export was made with
     manifest.json        in-toto statement about the files above; SHA256SUMS  checksums of all
@@ -32,20 +33,22 @@ from amnl_tune.files import json_text, replace_folder, writing
 from amnl_tune.results.manifest import CHECKSUMS, MANIFEST, with_manifest
 from amnl_tune.results.model_card import model_card
 from amnl_tune.results.onnx_model import onnx_model
-from amnl_tune.rul.cmapss import FEATURES, SENSORS, SETTINGS
+from amnl_tune.results.preprocessing import preprocessing, require_format, scaling_of
 from amnl_tune.rul.conditions import Scaling
-from amnl_tune.rul.configuration import RUL_CAP
-from amnl_tune.rul.network import AMNL, HEALTH_CLASSES
+from amnl_tune.rul.configuration import DataConfig
+from amnl_tune.rul.network import AMNL
+from amnl_tune.rul.statistics import STATISTICS
+from amnl_tune.training.boosting import Boosting
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["Bundle", "load_bundle", "write_bundle"]
 
-FORMAT = 1
 CONFIG, WEIGHTS, PREPROCESSING, METRICS = "config.toml", "model.safetensors", "preprocessing.json", "metrics.json"
 ONNX, CARD, REQUIREMENTS, SEEDS = "model.onnx", "README.md", "requirements.txt", "seeds"
-FILES = frozenset({CONFIG, WEIGHTS, PREPROCESSING, METRICS})
-ALL_FILES = FILES | {ONNX, CARD, REQUIREMENTS, SEEDS, MANIFEST, CHECKSUMS}
-NEEDED = ("numpy", "pandas", "safetensors", "scikit-learn", "torch")
+BOOSTING = "boosting.onnx"
+FILES = frozenset({CONFIG, PREPROCESSING, METRICS})
+ALL_FILES = FILES | {WEIGHTS, BOOSTING, ONNX, CARD, REQUIREMENTS, SEEDS, MANIFEST, CHECKSUMS}
+NEEDED = ("numpy", "onnxruntime", "pandas", "safetensors", "scikit-learn", "torch")
 NULLS = {name: None for name, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation)}
 Part = TypeVar("Part")
 
@@ -55,35 +58,51 @@ class Bundle:
     """A loaded export.
 
     Attributes:
-        config: of the run. model: in evaluation mode. scaling: as fitted on its training engines.
+        config: of the run. scaling: as fitted on its training engines.
+        model: in evaluation mode; None: it is boosting alone.
         provenance, metrics: as exported.
         ensemble: the configuration's networks by seed, `model` among them; empty if one seed was promoted.
+        boosting: the model, or one half of a mix with all the networks; None: it is a network alone.
     """
 
     config: RunConfig
-    model: AMNL
+    model: AMNL | None
     scaling: Scaling
     provenance: Mapping[str, Any]
     metrics: Mapping[str, Any]
     ensemble: Mapping[int, AMNL] = field(default_factory=dict)
+    boosting: Boosting | None = None
+
+    @property
+    def networks(self) -> tuple[AMNL, ...]:
+        """Those that the export's own prediction is made of: all of a mix, else the one."""
+        if self.boosting and self.ensemble:
+            return tuple(self.ensemble.values())
+        return (self.model,) if self.model else ()
+
+    @property
+    def needs_whole_record(self) -> bool:
+        """Whether it reads more of an engine than its last window."""
+        return self.boosting is not None or self.config.needs_whole_record
 
 
 def write_bundle(
     folder: Path,
     *,
     config: RunConfig,
-    weights: bytes,
+    weights: bytes | None,
     scaling: Scaling,
     provenance: Mapping[str, Any],
     metrics: Mapping[str, Any],
     seeds: Mapping[int, bytes] | None = None,
+    boosting: Boosting | None = None,
 ) -> None:
-    """Writes or replaces the bundle as a whole.
+    """Writes or replaces the bundle as a whole: a network, boosting, or with both a mix of them.
 
     Args:
         folder: of the bundle.
-        config: of the run.
-        weights: a safetensors file's content.
+        config: of the run; of boosting alone, its data are what counts.
+        weights: a safetensors file's content; None: boosting alone.
         scaling: fitted on the run's training engines.
         provenance: JSON- and TOML-serialisable, without null. metrics: JSON-serialisable.
         seeds: safetensors content of each run of the configuration, if there are several.
@@ -96,35 +115,41 @@ def write_bundle(
 
     folder = folder.resolve()
     _require_replaceable(folder)
+    networks = [_built(config, content) for content in _asked(weights, seeds if boosting else None)]
+    kind = "network" if not boosting else "mix" if networks else "boosting"
     run = {name: value for name, value in config.plain().items() if value is not None}
-    preprocessing = {
-        "format": FORMAT,
-        "features": list(FEATURES),
-        "window": config.window,
-        "rul_cap": RUL_CAP,
-        "health_classes": list(HEALTH_CLASSES),
-        "health_thresholds": list(config.health_thresholds),
-        "health_from": "network" if config.health_is_trained else "rul",
-        "scaling": scaling.to_plain(),
-    }
-    model = AMNL(config)
-    model.load_state_dict(load(weights))
+    if not networks:
+        run = {name: run[name] for name in (*DataConfig.model_fields, "health_thresholds")}
+        config = RunConfig.build(run)
+    document = preprocessing(config, scaling, kind=kind, statistics=boosting.names if boosting else ())
+    parts = {WEIGHTS: weights, BOOSTING: boosting.onnx if boosting else None}
     files = {
         CONFIG: tomli_w.dumps({"run": run, "provenance": dict(provenance)}).encode(),
-        WEIGHTS: weights,
-        PREPROCESSING: json_text(preprocessing).encode(),
+        **{name: content for name, content in parts.items() if content is not None},
+        PREPROCESSING: json_text(document).encode(),
         METRICS: json_text(dict(metrics)).encode(),
-        ONNX: onnx_model(model.eval(), config.window),
+        ONNX: onnx_model(networks, config, boosting, document),
         CARD: model_card(config, provenance, json.loads(json_text(dict(metrics)))).encode(),
         REQUIREMENTS: _requirements().encode(),
     } | {f"{SEEDS}/{seed}.safetensors": content for seed, content in (seeds or {}).items()}
     replace_folder(folder, with_manifest(files, provenance))
 
 
+def _asked(weights: bytes | None, seeds: Mapping[int, bytes] | None) -> list[bytes]:
+    """Weights of the networks that a prediction is made of."""
+    return list(seeds.values()) if seeds else [weights] if weights else []
+
+
+def _built(config: RunConfig, weights: bytes) -> AMNL:
+    model = AMNL(config)
+    model.load_state_dict(load(weights))
+    return model.eval()
+
+
 def _requirements() -> str:
     """Exact versions of what predicts; a local build's mark (2.13.0+cpu) is left out: no index has it."""
     ours = f"amnl-tune=={__version__}\n"
-    return ours + "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDED) + "onnxruntime>=1.20\n"
+    return ours + "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDED)
 
 
 def _require_replaceable(folder: Path) -> None:
@@ -150,45 +175,36 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: a file is missing, damaged, of another format or from another bundle.
     """
-    document, preprocessing = _toml(folder / CONFIG), _json(folder / PREPROCESSING)
-    if preprocessing.get("format") != FORMAT or preprocessing.get("features") != list(FEATURES):
-        raise BundleError(
-            f"A bundle must be of format {FORMAT}, but {folder} is of {preprocessing.get('format')}; export it again "
-            "with this version"
-        )
+    document, described = _toml(folder / CONFIG), _json(folder / PREPROCESSING)
+    require_format(described, folder)
+    kind = described.get("kind", "network")
     config = _fitting(folder / CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
-    scaling = _fitting(folder / PREPROCESSING, lambda: _scaling(preprocessing, config))
-    model = _fitting(folder / WEIGHTS, lambda: _model(folder / WEIGHTS, config))
+    scaling = _fitting(folder / PREPROCESSING, lambda: scaling_of(described, config))
+    model = _fitting(folder / WEIGHTS, lambda: _model(folder / WEIGHTS, config)) if kind != "boosting" else None
     ensemble = {
         int(path.stem): _fitting(path, lambda path=path: _model(path, config))  # type: ignore[misc]
         for path in sorted((folder / SEEDS).glob("*.safetensors"), key=lambda path: int(path.stem))
     }
-    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS), ensemble)
+    boosting = _fitting(folder / BOOSTING, lambda: _boosting(folder, described)) if kind != "network" else None
+    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS), ensemble, boosting)
 
 
-def _scaling(preprocessing: Mapping[str, Any], config: RunConfig) -> Scaling:
-    """Raises ValueError on numbers that cannot scale a row, or that another run's network was trained on."""
-    scaling = Scaling.from_plain(preprocessing["scaling"])
-    conditions, settings, sensors = len(scaling.centroids), (len(SETTINGS),), len(SENSORS)
-    shapes = ((conditions, *settings), settings, settings, (conditions, sensors), (conditions, sensors))
-    arrays = tuple(vars(scaling).values())
-    if not conditions or tuple(array.shape for array in arrays) != shapes:
-        raise ValueError("its `scaling` has other shapes than the features")
-    if (
-        not all(np.isfinite(array).all() for array in arrays)
-        or min(scaling.setting_std.min(), scaling.sensor_std.min()) <= 0
-    ):
-        raise ValueError("its `scaling` must hold finite numbers and positive standard deviations")
-    if preprocessing["window"] != config.window:
-        raise ValueError(f"its window is {preprocessing['window']}, that of {CONFIG} {config.window}")
-    return scaling
+def _boosting(folder: Path, described: Mapping[str, Any]) -> Boosting:
+    """Raises ValueError on statistics that this version does not know."""
+    names = tuple(described["statistics"])
+    if not set(names) <= set(STATISTICS):
+        raise ValueError(f"its `statistics` are others than those of this version in {PREPROCESSING}")
+    boosting = Boosting((folder / BOOSTING).read_bytes(), names, 0.0)
+    try:
+        boosting.predict(np.zeros((1, len(STATISTICS)), np.float32))
+    except Exception as error:  # onnxruntime's own kinds have no common name
+        raise ValueError("it is no ONNX model of these statistics") from error
+    return boosting
 
 
 def _model(path: Path, config: RunConfig) -> AMNL:
     """In evaluation mode. Raises RuntimeError on weights of another network."""
-    model = AMNL(config)
-    model.load_state_dict(load(path.read_bytes()))
-    return model.eval()
+    return _built(config, path.read_bytes())
 
 
 def _fitting(path: Path, read: Callable[[], Part]) -> Part:

@@ -15,12 +15,14 @@ from amnl_tune.results.report import drawn, page
 from amnl_tune.results.report_tables import table
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.scores import CandidateKind
 
 __all__ = ["COLUMNS", "comparison_frame", "progress_figure", "progress_frame", "shown", "write_comparison"]
 
 COLUMNS = ("study", "dataset", "trials", "epochs", "validation_rmse", "test_rmse", "test_rmse_low", "test_rmse_high",
-           "nasa_score", "nasa_score_low", "nasa_score_high", "published_defaults_test_rmse", "looks_at_test",
-           "verdict")  # fmt: skip
+           "nasa_score", "nasa_score_low", "nasa_score_high", "published_defaults_test_rmse", "boosting_test_rmse",
+           "choice", "choice_test_rmse", "choice_test_rmse_low", "choice_test_rmse_high", "looks_at_test",
+           "against_boosting", "verdict")  # fmt: skip
 
 
 def comparison_frame(ledger: Ledger, studies: Sequence[str]) -> pd.DataFrame:
@@ -41,6 +43,8 @@ def _row(facts: dict[str, Any]) -> dict[str, Any]:
         return row | {"verdict": "not promoted" if best else "no complete trial"}
     winner, defaults, compared = promotion["winner"], promotion["published_defaults"], promotion["comparison"] or {}
     rmse, nasa = compared.get("winner_rmse", {}), compared.get("winner_nasa", {})
+    chosen = promotion["choice"]
+    boosting = [row["test_rmse"] for row in promotion["leaderboard"] if row["kind"] == CandidateKind.BOOSTING]
     return row | {
         "validation_rmse": winner["validation_rmse"],
         "test_rmse": winner["test_rmse"],
@@ -50,13 +54,19 @@ def _row(facts: dict[str, Any]) -> dict[str, Any]:
         "nasa_score_low": nasa.get("low"),
         "nasa_score_high": nasa.get("high"),
         "published_defaults_test_rmse": defaults["test_rmse"] if defaults else None,
+        "boosting_test_rmse": boosting[0] if boosting else None,
+        "choice": chosen["kind"],
+        "choice_test_rmse": chosen["test_rmse"],
+        "choice_test_rmse_low": chosen["test_rmse_low"],
+        "choice_test_rmse_high": chosen["test_rmse_high"],
         "looks_at_test": promotion["looks_at_test"],
+        "against_boosting": (promotion["against_boosting"] or {}).get("words"),
         "verdict": compared.get("words", "promoted"),
     }
 
 
 def shown(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Rows of text: study, data set, trials, epochs, validation, test, defaults' RMSE, NASA score, verdict."""
+    """Rows of text under HEADER; `network` is the best one, its figures and NASA score."""
     return [
         (
             row["study"],
@@ -65,16 +75,29 @@ def shown(frame: pd.DataFrame) -> list[tuple[str, ...]]:
             str(row["epochs"]),
             _figure(row, "validation_rmse", 2),
             _figure(row, "test_rmse", 2),
-            _figure(row, "published_defaults_test_rmse", 2),
             _figure(row, "nasa_score", 0),
-            row["verdict"],
+            _figure(row, "published_defaults_test_rmse", 2),
+            _figure(row, "boosting_test_rmse", 2),
+            _chosen(row),
+            _verdict(row),
         )
         for row in frame.to_dict("records")
     ]
 
 
-HEADER = ("study", "data set", "trials", "epochs", "validation RMSE", "test RMSE", "defaults' test RMSE", "NASA score",
-          "verdict")  # fmt: skip
+HEADER = ("study", "data set", "trials", "epochs", "network's validation RMSE", "network's test RMSE", "its NASA score",
+          "defaults' test RMSE", "boosting's test RMSE", "the choice's test RMSE", "verdict")  # fmt: skip
+
+
+def _verdict(row: dict[Any, Any]) -> str:
+    """Against boosting, where there is any, then against the published defaults."""
+    said = row["against_boosting"]
+    return f"{said} Against the published defaults: {row['verdict']}" if isinstance(said, str) else row["verdict"]
+
+
+def _chosen(row: dict[Any, Any]) -> str:
+    """What the validation engines chose, and its test RMSE."""
+    return f"{row['choice']} {_figure(row, 'choice_test_rmse', 2)}" if isinstance(row["choice"], str) else ""
 
 
 def _figure(row: dict[Any, Any], name: str, digits: int) -> str:

@@ -100,7 +100,7 @@ def lives_figure(lives: pd.DataFrame) -> go.Figure:
 
 
 def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
-    """Winner and incumbent with their intervals, RMSE beside the NASA score."""
+    """Every candidate with its intervals, the choice green; RMSE beside the NASA score."""
     metrics = list(promotion["metric"].drop_duplicates())
     figure = make_subplots(rows=1, cols=len(metrics), subplot_titles=[f"test {metric}" for metric in metrics])
     styled(figure, "", "")
@@ -110,7 +110,7 @@ def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
             x=own["value"],
             y=own["who"],
             mode="markers",
-            marker={"size": 12, "color": [GREEN if who == "promoted" else ORANGE for who in own["who"]]},
+            marker={"size": 12, "color": [GREEN if chosen else ORANGE for chosen in own["chosen"]]},
             error_x={
                 "array": own["high"] - own["value"],
                 "arrayminus": own["value"] - own["low"],
@@ -123,4 +123,4 @@ def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
             col=column,
         )
         figure.update_yaxes(showticklabels=column == 1, automargin=True, row=1, col=column)
-    return figure.update_layout(height=240)
+    return figure.update_yaxes(autorange="reversed").update_layout(height=160 + 40 * promotion["who"].nunique())

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from amnl_tune.results.leaderboard import REFERENCES, leaderboard
 from amnl_tune.rul.metrics import nasa_penalty
 from amnl_tune.rul.network import HEALTH_CLASSES
 from amnl_tune.search.scores import TestScores
@@ -13,9 +14,9 @@ BAND = 25
 
 
 def engines_frame(scores: TestScores) -> pd.DataFrame:
-    """One row a test engine: unit, true, predicted (mean of the seeds), error, penalty (its part of the NASA score),
+    """One row a test engine: unit, true, predicted (by the choice), error, penalty (its part of the NASA score),
     timing (`late` warns too late); longest-lived first."""
-    frame = pd.DataFrame({"unit": scores.units, "true": scores.true, "predicted": scores.winner.predicted})
+    frame = pd.DataFrame({"unit": scores.units, "true": scores.true, "predicted": scores.chosen.predicted})
     frame["error"] = frame["predicted"] - frame["true"]
     frame["penalty"] = nasa_penalty(frame["error"].to_numpy(np.float64))
     frame["timing"] = np.where(frame["error"] > 0, "late", "early")
@@ -46,13 +47,13 @@ def penalties_frame(engines: pd.DataFrame) -> pd.DataFrame:
 
 def health_frame(scores: TestScores, thresholds: tuple[float, float]) -> pd.DataFrame:
     """Engines by true class (rows) and predicted class (columns); empty where no class was kept."""
-    if scores.winner.health is None:
+    if scores.chosen.health is None:
         return pd.DataFrame()
     low, high = thresholds
     true = np.array(scores.true)
     classes = (true <= high).astype(int) + (true <= low).astype(int)
     counts = np.zeros((len(HEALTH_CLASSES),) * 2, dtype=int)
-    np.add.at(counts, (classes, np.array(scores.winner.health)), 1)
+    np.add.at(counts, (classes, np.array(scores.chosen.health)), 1)
     names = list(HEALTH_CLASSES)
     return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
 
@@ -66,16 +67,12 @@ def lives_frame(scores: TestScores) -> pd.DataFrame:
 
 
 def promotion_frame(scores: TestScores) -> pd.DataFrame:
-    """Winner and incumbent with 95% intervals: who, metric (`RMSE`, `NASA score`), value, low, high; empty in records
-    that have no comparison."""
-    compared = scores.comparison
-    if compared is None:
-        return pd.DataFrame(columns=["who", "metric", "value", "low", "high"])
-    found = [
-        ("promoted", "RMSE", compared.winner_rmse),
-        ("published defaults", "RMSE", compared.incumbent_rmse),
-        ("promoted", "NASA score", compared.winner_nasa),
-        ("published defaults", "NASA score", compared.incumbent_nasa),
+    """Every candidate with 95% intervals: who, metric (`RMSE`, `NASA score`), value, low, high, chosen; references are
+    left out. Empty in records that have no intervals."""
+    rows = [
+        (row["name"], metric, row[name], row[f"{name}_low"], row[f"{name}_high"], row["chosen"])
+        for name, metric in (("test_rmse", "RMSE"), ("nasa_score", "NASA score"))
+        for row in leaderboard(scores)
+        if row["kind"] not in REFERENCES and row[f"{name}_low"] is not None
     ]
-    rows = [(who, metric, one.value, one.low, one.high) for who, metric, one in found if one]
-    return pd.DataFrame(rows, columns=["who", "metric", "value", "low", "high"])
+    return pd.DataFrame(rows, columns=["who", "metric", "value", "low", "high", "chosen"])

@@ -12,6 +12,7 @@ from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
+from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.training.config import RunConfig
@@ -65,7 +66,7 @@ def _searched(run: RunRow, spec: StudySpec) -> dict[str, Any]:
     if not run.config:
         return {}
     config = RunConfig.model_validate_json(run.config).plain()
-    return {name: config[name] for name in spec.space.active(config)}
+    return {name: stored(config[name]) for name in spec.space.active(config)}
 
 
 def epochs_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:

@@ -7,12 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.results import engine_figures, engine_frames, figures, frames, search_figures
+from amnl_tune.results.sentences import SHORT_NAMES
 from amnl_tune.results.tables import attempts_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.range_test import find_range_test
-from amnl_tune.search.scores import TestScores
+from amnl_tune.search.scores import CandidateKind, TestScores
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 
@@ -36,7 +37,7 @@ class Picture(NamedTuple):
 
 
 def pictures(ledger: Ledger, study: str) -> Iterator[Picture]:
-    """All that the study has data for. Raises StudyError for an unknown study."""
+    """All that the study has data for; on test engines, what the choice predicts. Raises StudyError if unknown."""
     yield from _search(ledger, study)
     yield from _promotion(ledger, study)
     scores = latest_scores(ledger, study)
@@ -89,15 +90,16 @@ def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:
     compared = engine_frames.promotion_frame(scores) if scores else pd.DataFrame()
     if len(compared):
         caption = (
-            "95% intervals, by bootstrap over engines and seeds. Paired differences are narrower than they look here."
+            "95% intervals, by bootstrap over engines and seeds; green: chosen by the validation engines. Paired "
+            "differences are narrower than they look here: the table says which are established."
         )
-        yield _picture("promotion", "Promoted against published defaults", caption,
+        yield _picture("promotion", "The promoted candidates on the test engines", caption,
                        engine_figures.promotion_figure(compared))  # fmt: skip
 
 
 def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Picture]:
-    engines = engine_frames.engines_frame(scores)
-    yield _picture("predictions", "Predicted and true RUL", "Each test engine, from its last window.",
+    engines, who = engine_frames.engines_frame(scores), SHORT_NAMES[scores.choice]
+    yield _picture("predictions", "Predicted and true RUL", f"Each test engine, from its last window, by the {who}.",
                    figures.prediction_figure(engines))  # fmt: skip
     yield _picture("scatter", "Predicted against true RUL", "Above the line the warning comes too late.",
                    engine_figures.scatter_figure(engines))  # fmt: skip
@@ -112,7 +114,8 @@ def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Pi
         yield _picture("health", "Health classes", caption, engine_figures.health_figure(health))
     lives = engine_frames.lives_frame(scores)
     if len(lives):
-        yield _picture("lives", "The worst engines, cycle by cycle", "By the exported seed.",
+        by = "the exported seed" if scores.choice is CandidateKind.NETWORK else f"the {who}"
+        yield _picture("lives", "The worst engines, cycle by cycle", f"By {by}.",
                        engine_figures.lives_figure(lives))  # fmt: skip
 
 

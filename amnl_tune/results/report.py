@@ -11,7 +11,8 @@ from amnl_tune.results.budgets import budget_uses
 from amnl_tune.results.frames import trials_frame
 from amnl_tune.results.gallery import pictures
 from amnl_tune.results.report_style import SCRIPT, STYLE
-from amnl_tune.results.report_tables import answer, budget, leaderboard, provenance, scored, warnings
+from amnl_tune.results.report_tables import budget, leaderboard, provenance, scored
+from amnl_tune.results.sentences import answer, warnings
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.studies import find_study

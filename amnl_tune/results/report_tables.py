@@ -1,4 +1,4 @@
-"""The report's text and tables, from a study's facts and frames, as HTML."""
+"""The report's tables, from a study's facts and frames, as HTML."""
 
 import html
 import math
@@ -10,103 +10,41 @@ import optuna
 import pandas as pd
 
 from amnl_tune import __version__
+from amnl_tune.results import sentences
 from amnl_tune.results.budgets import Use
 from amnl_tune.results.frames import RUN_COLUMNS
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["answer", "budget", "leaderboard", "provenance", "scored", "table", "warnings"]
+__all__ = ["budget", "leaderboard", "provenance", "scored", "table"]
 
 MOST_ROWS = 500
 UNITS = {"wall_time": ("wall time (h)", 3600.0), "accelerator_hours": ("accelerator hours", 1.0)}
 
 
-def answer(facts: dict[str, Any]) -> str:
-    """What was found, in a sentence."""
-    promotion, best = facts["promotion"], facts["best_trials"]
-    if promotion and promotion["scored"]:
-        winner, defaults, mean = promotion["winner"], promotion["published_defaults"], promotion["mean_predictor"]
-        found = (
-            f"Trial {winner['trial']}, trained at full length, predicts the RUL of {promotion['test_engines']} unseen "
-            f"test engines with an RMSE of {winner['test_rmse']:.2f} cycles and a NASA score of "
-            f"{winner['nasa_score']:.0f}"
-        )
-        if defaults and defaults["trial"] != winner["trial"]:
-            found += f", the published defaults with {defaults['test_rmse']:.2f} and {defaults['nasa_score']:.0f}"
-            words = (promotion.get("comparison") or {}).get("words")
-            found += f": {words}" if words else ""
-        elif defaults:
-            found += "; it is the published defaults: the search found nothing better"
-        return f"{found}; always predicting the mean gives {mean['test_rmse']:.2f} and {mean['nasa_score']:.0f}."
-    if best:
-        return (
-            f"Trial {best[0]['trial']} is the best so far, with a validation RMSE of {best[0]['validation_rmse']:.2f} "
-            "cycles; it has not been promoted, so no test engine has been looked at."
-        )
-    return "No trial has completed yet."
-
-
-def warnings(facts: dict[str, Any]) -> list[str]:
-    """What takes from the figures' worth."""
-    promotion = facts["promotion"] or {}
-    said = []
-    if facts["dataset"].startswith("SIM"):
-        said.append("Simulated data. These figures say nothing about real engines.")
-    looks = promotion.get("looks_at_test") or 0
-    if looks > 1:
-        forced = "; the later looks were forced" if promotion.get("forced") else ""
-        said.append(f"Looked at again. The test engines were scored {looks} times by this study{forced}.")
-    contaminated = promotion.get("contaminated")
-    if contaminated:
-        claims = "; ".join(
-            f"{claim['best_test_rmse']:.2f} instead of {claim['honest_test_rmse']:.2f} (trial {claim['trial']}, seed "
-            f"{claim['seed']}, epoch {claim['best_test_epoch']})"
-            for claim in contaminated["claims"]
-        )
-        claimed = f" A choice by them would have claimed a test RMSE of {claims}." if claims else ""
-        said.append(f"Contaminated. {contaminated['by']} looked at the test engines after every epoch.{claimed}")
-    check = promotion.get("proxy_check") or {}
-    if check.get("warning"):
-        said.append(f"Short trials. In this study {check['warning']}.")
-    return said
-
-
 def scored(facts: dict[str, Any]) -> str:
-    """Promoted configuration, published defaults and mean predictor, with intervals; and the proxy check."""
+    """Every scored candidate with its intervals and against the choice; and the proxy check."""
     promotion = facts["promotion"]
     if not promotion or not promotion["scored"]:
         return ""
-    compared = promotion.get("comparison") or {}
-    rows = [("promoted", promotion["winner"], "winner")]
-    defaults = promotion["published_defaults"]
-    if defaults and defaults["trial"] != promotion["winner"]["trial"]:
-        rows.append(("published defaults", defaults, "incumbent"))
-    rows.append(("mean predictor", promotion["mean_predictor"], ""))
+    header = ("", "trial", "validation RMSE (cycles)", "test RMSE (cycles)", "NASA score", "seeds", "fit time",
+              "predict time", "against the choice (cycles)")  # fmt: skip
     cells = [
-        (name, score.get("trial", ""), _number(score.get("validation_rmse")),
-         _interval(score["test_rmse"], compared.get(f"{side}_rmse"), 2),
-         _interval(score["nasa_score"], compared.get(f"{side}_nasa"), 0), len(score.get("seeds", ())) or "")
-        for name, score, side in rows
+        (row["name"], "" if row["trial"] is None else row["trial"], _number(row["validation_rmse"]),
+         sentences.interval(row, "test_rmse", 2), sentences.interval(row, "nasa_score", 0), row["seeds"] or "",
+         sentences.duration(row["fit_seconds"]), sentences.duration(row["predict_seconds"]), _against(row))
+        for row in promotion["leaderboard"]
     ]  # fmt: skip
-    header = ("", "trial", "validation RMSE (cycles)", "test RMSE (cycles)", "NASA score", "seeds")
-    looks = promotion["looks_at_test"]
-    how = "once" if looks == 1 else f"{looks} times"
-    return f"<h2>Full-length runs, scored {how} on the test engines</h2>{table(header, cells)}{_explained(promotion)}"
+    looks = sentences.looks(promotion, study=facts["study"])
+    said = [sentences.how_judged(promotion), sentences.proxy(promotion.get("proxy_check"))]
+    told = "".join(f"<p>{html.escape(text)}</p>" for text in said if text)
+    return f"<h2>{html.escape(f'Promoted candidates, {looks}')}</h2>{table(header, cells)}{told}"
 
 
-def _explained(promotion: dict[str, Any]) -> str:
-    compared, check = promotion.get("comparison"), promotion.get("proxy_check") or {}
-    said = []
-    if compared:
-        of_k = f" corrected for the best of {compared['candidates']}," if compared["candidates"] > 1 else ""
-        said.append(f"Against the published defaults: {compared['words']}. 95% intervals,{of_k} by bootstrap over "
-                    "engines and seeds.")  # fmt: skip
-    if check.get("spearman") is not None:
-        said.append(
-            f"Short trials and full runs rank alike with a correlation of {check['spearman']:.2f} over "
-            f"{len(check['configurations'])} configurations; regret {check['regret']:.2f} cycles."
-        )
-    return "".join(f"<p>{html.escape(text)}</p>" for text in said)
+def _against(row: dict[str, Any]) -> str:
+    if row["chosen"]:
+        return "chosen by the validation engines"
+    return row["against_choice"]["words"] if row["against_choice"] else ""
 
 
 def leaderboard(trials: pd.DataFrame) -> str:
@@ -180,11 +118,6 @@ def table(
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
-
-
-def _interval(value: float, estimate: dict[str, Any] | None, digits: int) -> str:
-    interval = f" [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]" if estimate else ""
-    return f"{value:.{digits}f}{interval}"
 
 
 def _short(value: Any) -> str:

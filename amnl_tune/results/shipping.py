@@ -15,19 +15,24 @@ import torch
 from amnl_tune import __version__
 from amnl_tune.errors import StudyError
 from amnl_tune.results.bundle import write_bundle
+from amnl_tune.results.summary import summarize
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.choosing import kept_boosting
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import PromotionRow, RunRow
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
-from amnl_tune.search.scores import CandidateScore, TestScores
-from amnl_tune.search.scoring import latest_scores, looks_at_test
+from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["scored_promotion", "ship"]
+__all__ = ["EXPORTED", "scored_promotion", "ship", "ship_best"]
+
+EXPORTED = (CandidateKind.NETWORK, CandidateKind.BOOSTING, CandidateKind.MIX)
+"""What can be exported: age alone is a reference."""
 
 
 def ship(
@@ -38,43 +43,66 @@ def ship(
     folder: Path,
     *,
     trial: int | None = None,
+    kind: CandidateKind | None = None,
 ) -> CandidateScore:
-    """Exports a configuration of the study's newest promotion: its best seed by the validation engines.
+    """Exports what the validation engines of the study's newest promotion have chosen, or what is asked for.
+
+    A network is that of its configuration's best seed, beside the others; a mix is made of all seeds and boosting.
 
     Args:
         folder: of the export.
-        trial: a promoted one; None: the winner. One that was not scored has figures of the validation engines alone:
-            an export never looks at the test engines.
+        trial: the network of a promoted one, instead of `kind`. One that was not scored has figures of the validation
+            engines alone: an export never looks at the test engines.
+        kind: network, boosting or mix; None: the choice.
 
     Returns:
-        What is known of the configuration; without seeds and test figures where it was not scored.
+        What is known of it; without seeds and test figures where it was not scored.
 
     Raises:
-        StudyError: there is no scored promotion, or the trial was not promoted.
+        StudyError: there is no scored promotion, the trial was not promoted, or the promotion has no such candidate.
         BundleError, StorageError: the folder is something else, or cannot be written.
     """
     promotion, scores = scored_promotion(ledger, spec.name)
-    candidate = _candidate(ledger, spec.name, promotion.number, scores.winner.trial_number if trial is None else trial)
+    kind = CandidateKind.NETWORK if trial is not None else kind or scores.choice
+    number = scores.winner.trial_number if trial is None else trial
+    assert number is not None, "a network comes from a trial"
+    candidate = _candidate(ledger, spec.name, promotion.number, number)
+    score = _score(scores, candidate, kind)
     run = min(candidate.complete, key=lambda run: run.value or math.inf)
     config = RunConfig.model_validate_json(run.config or "")
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())
+    networks = kind is not CandidateKind.BOOSTING
+    several = networks and len(candidate.complete) > 1
     write_bundle(
         folder,
         config=config,
-        weights=artifacts.read_weights(run),
+        weights=artifacts.read_weights(run) if networks else None,
         scaling=data.scaling,
         provenance=_provenance(spec, run, promotion.number, data.sha256, scores) | {"condition_distance": known},
-        metrics=_metrics(ledger, promotion, scores, candidate, run),
-        seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete}
-        if len(candidate.complete) > 1
-        else None,
+        metrics=_metrics(ledger, promotion, score, candidate, run),
+        seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete} if several else None,
+        boosting=None if kind is CandidateKind.NETWORK else kept_boosting(artifacts, spec.name, promotion.number, data),
     )
-    scored = {score.trial_number: score for score in (scores.incumbent, scores.winner) if score}
-    unscored = CandidateScore(
-        candidate.trial_number, str(candidate.origin), candidate.validation_rmse, nan, nan, {}, []
+    return score
+
+
+def _score(scores: TestScores, candidate: Candidate, kind: CandidateKind) -> CandidateScore:
+    """Of what is exported; without seeds and test figures where it was not scored."""
+    if kind is CandidateKind.NETWORK:
+        unscored = CandidateScore(
+            candidate.trial_number, str(candidate.origin), candidate.validation_rmse, nan, nan, {}, []
+        )
+        scored = {one.trial_number: one for one in (scores.incumbent, scores.winner) if one}
+        return scored.get(candidate.trial_number, unscored)
+    for rival in scores.rivals:
+        if rival.kind is kind:
+            return rival
+    there = ", ".join(["network", *(str(rival.kind) for rival in scores.rivals if rival.kind in EXPORTED)])
+    raise StudyError(
+        f"An export is of a candidate that was scored, but this promotion has no {kind} ({there}); let "
+        '`promotion.incumbents` name "boosting" and promote again'
     )
-    return scored.get(candidate.trial_number, unscored)
 
 
 def ship_best(
@@ -144,29 +172,37 @@ def _provenance(spec: StudySpec, run: RunRow, promotion: int, data_sha256: str, 
 
 
 def _metrics(
-    ledger: Ledger, promotion: PromotionRow, scores: TestScores, candidate: Candidate, run: RunRow
+    ledger: Ledger, promotion: PromotionRow, score: CandidateScore, candidate: Candidate, run: RunRow
 ) -> dict[str, Any]:
-    """Of the exported run and its configuration; test figures only where they were scored."""
+    """Of what is exported, beside its rivals; test figures only where they were scored."""
+    told = summarize(ledger, promotion.study)["promotion"]
+    is_network, is_scored = score.kind is CandidateKind.NETWORK, not math.isnan(score.test_rmse)
     own = json.loads(run.result or "{}")
-    scored = {score.trial_number: score for score in (scores.incumbent, scores.winner) if score}
-    score = scored.get(candidate.trial_number)
-    unscored = {str(one.seed): {"validation_rmse": one.value} for one in candidate.complete}
-    by_seed: dict[str, Any] = dict(score.by_seed) if score else unscored
-    is_winner = score is not None and candidate.trial_number == scores.winner.trial_number
     noted = {name: own[name] for name in ("rmse_all_windows", "best_epoch") if own.get(name) is not None}
-    return {
-        "exported_seed": run.seed,
-        "exported": by_seed[str(run.seed)] | noted,
-        "mean_over_seeds": _figures(score) if score else {"validation_rmse": candidate.validation_rmse},
-        "by_seed": by_seed,
-        "published_defaults": _figures(scores.incumbent) if scores.incumbent else None,
-        "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
-        "comparison": scores.comparison.plain() if scores.comparison and is_winner else None,
-        "test_engines": len(scores.true),
-        "looks_at_test": looks_at_test(ledger, promotion.study) if score else 0,
-        "forced": scores.forced,
-        "contaminated": promotion.contaminated_at is not None,
+    by_seed: dict[str, Any] = dict(score.by_seed) or {
+        str(one.seed): {"validation_rmse": one.value} for one in candidate.complete
     }
+    shared = ("choice", "leaderboard", "against_boosting", "looks", "looks_at_test") if is_scored else ()
+    is_winner = is_network and told["winner"]["trial"] == candidate.trial_number
+    return {
+        "kind": str(score.kind),
+        "exported": by_seed[str(run.seed)] | noted if is_network else _figures(score),
+        **({"exported_seed": run.seed} if is_network else {}),
+        "mean_over_seeds": _figures(score) if is_scored else {"validation_rmse": candidate.validation_rmse},
+        "by_seed": by_seed if score.kind is not CandidateKind.BOOSTING else {},
+        "published_defaults": _chosen(told["published_defaults"]),
+        "mean_predictor": told["mean_predictor"],
+        "comparison": told["comparison"] if is_winner or (is_scored and not is_network) else None,
+        "test_engines": told["test_engines"],
+        "looks_at_test": 0,
+        "forced": told["forced"],
+        "contaminated": promotion.contaminated_at is not None,
+    } | {name: told[name] for name in shared}
+
+
+def _chosen(figures: dict[str, Any] | None) -> dict[str, float] | None:
+    names = ("validation_rmse", "test_rmse", "nasa_score")
+    return {name: figures[name] for name in names} if figures else None
 
 
 def _figures(score: CandidateScore) -> dict[str, float]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from amnl_tune.results.leaderboard import against_boosting, leaderboard
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.search.ledger.runs import trials_left
@@ -13,7 +14,7 @@ from amnl_tune.search.promotion import best_trials, latest_promotion
 from amnl_tune.search.proxy import proxy_check
 from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scores import CandidateScore
-from amnl_tune.search.scoring import latest_scores, looks_at_test
+from amnl_tune.search.scoring import latest_scores, looks_of
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.test_selection import contamination
 from amnl_tune.search.worker import budget_of
@@ -75,10 +76,16 @@ def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
     scores = latest_scores(ledger, study)
     if promotion is None:
         return None
-    told = {"contaminated": contamination(promotion), "looks_at_test": looks_at_test(ledger, study)}
+    looks = looks_of(ledger, study)
+    told = {
+        "contaminated": contamination(promotion),
+        "looks_at_test": looks.total if looks else 0,
+        "looks": looks.plain() if looks else None,
+    }
     if scores is None:
         now = progress(ledger, study, promotion=promotion.number)
         return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False} | told
+    rows = leaderboard(scores)
     return {
         "number": promotion.number,
         "scored": True,
@@ -90,6 +97,9 @@ def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
         "published_defaults": _score(scores.incumbent) if scores.incumbent else None,
         "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
         "test_engines": len(scores.true),
+        "choice": rows[0],
+        "leaderboard": rows,
+        "against_boosting": against_boosting(scores),
         "comparison": scores.comparison.plain() if scores.comparison else None,
         "proxy_check": proxy_check(ledger, study, promotion.number).plain(),
     } | told

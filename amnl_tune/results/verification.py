@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from amnl_tune.errors import BundleError
 from amnl_tune.results.bundle import Bundle, load_bundle
 from amnl_tune.results.manifest import damaged
 from amnl_tune.rul.metrics import nasa_score, rmse
-from amnl_tune.rul.preparation import engine_rows, prepare
+from amnl_tune.rul.preparation import EngineRows, engine_rows, prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.training.evaluation import predict_windows, validate
+from amnl_tune.training.evaluation import predict_windows
 
 __all__ = ["Figure", "verify"]
 
@@ -63,8 +64,8 @@ def verify(folder: Path, source: FleetSource) -> list[Figure]:
         _require_same(dataset, "test", test.sha256, provenance.get("test_data_sha256"))
         rows = engine_rows(test.frame, bundle.scaling, test.rul)
         ends = rows.ends()
-        predicted, true = predict_windows(bundle.model, rows, ends, bundle.config.window).rul.numpy(), rows.rul[ends]
-        again |= {"test_rmse": rmse(predicted, true.numpy()), "nasa_score": nasa_score(predicted, true.numpy())}
+        predicted, true = _answers(bundle, rows, ends), rows.rul[ends].numpy()
+        again |= {"test_rmse": rmse(predicted, true), "nasa_score": nasa_score(predicted, true)}
     return [Figure(name, _finite(known, name), _finite(again, name)) for name in again]
 
 
@@ -75,7 +76,17 @@ def _validation(bundle: Bundle, source: FleetSource) -> float:
             "An export's scaling must be that of its training engines, but fitted again it differs; the export was "
             "made on another split or by another version"
         )
-    return validate(bundle.model, data.rows, data.validation_windows(), bundle.config.window)
+    last = data.validation_windows()
+    return rmse(_answers(bundle, data.rows, last), data.rows.rul[last].numpy())
+
+
+def _answers(bundle: Bundle, rows: EngineRows, last: Tensor) -> np.ndarray:
+    """(M,) RUL in cycles at rows of the prepared rows, by whatever the export is."""
+    seen, window = rows.seen_by(bundle.config), bundle.config.window
+    own = [predict_windows(network, seen, last, window).rul.numpy() for network in bundle.networks]
+    parts = [np.mean(own, axis=0)] if own else []
+    parts += [bundle.boosting.at(rows, last)] if bundle.boosting else []
+    return np.asarray(np.mean(parts, axis=0))
 
 
 def _require_same(dataset: str, which: str, here: str, recorded: str | None) -> None:

@@ -138,10 +138,11 @@ class FleetParser:
 
     Args:
         path: named in errors, not opened.
+        latest_start: the cycle at which an engine's record may begin at the latest.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, latest_start: int = 1) -> None:
+        self.path, self.latest_start = path, latest_start
         self.lines = 0
         """Read so far."""
         self.units: set[int] = set()
@@ -220,8 +221,10 @@ class FleetParser:
                 raise DataError(f"{self._line(row)}: {rule}; sort the rows by unit and cycle")
             self.units.add(int(unit[row]))
         lengths = np.diff(np.r_[starts, len(unit)])
-        expected = np.arange(len(unit)) - np.repeat(starts, lengths) + 1
-        expected[: lengths[0]] += self.cycle if continued else 0
+        begins = np.where((cycle[starts] >= 1) & (cycle[starts] <= self.latest_start), cycle[starts], 1)
+        if continued:
+            begins[0] = self.cycle + 1
+        expected = np.arange(len(unit)) - np.repeat(starts - begins, lengths)
         wrong = np.flatnonzero(cycle != expected)
         if len(wrong):
             row = wrong[0]

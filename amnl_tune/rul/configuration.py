@@ -13,6 +13,7 @@ __all__ = [
     "RUL_CAP",
     "DataConfig",
     "Fraction",
+    "InputConfig",
     "Loss",
     "LossConfig",
     "NetworkConfig",
@@ -28,6 +29,7 @@ under a searched cap "found" 10.63 where the standard cap gives 13.70)."""
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Size = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class Normalization(StrEnum):
@@ -92,10 +94,41 @@ class DataConfig(_Frozen):
     normalization: Normalization = Normalization.CONDITION
 
 
-class NetworkConfig(_Frozen):
+class InputConfig(_Frozen):
+    """What a network sees: a window of steps, and in each step the channels of `rul/history.py`."""
+
+    window: int = Field(30, ge=2, le=512, description="steps that the network sees, T; cycles, unless pooled")
+    pool: int = Field(1, ge=1, le=100, description="cycles that a step is the mean of")
+    age: bool = Field(False, description="cycles since the engine's first record")
+    deviation: int = Field(
+        0, ge=0, le=1000, description="each sensor less its mean over the engine's first so many cycles; 0: none"
+    )
+    ewma: tuple[Rate, ...] = Field((), max_length=8, description="rates of exponential means of each sensor")
+    drop_settings: bool = Field(False, description="the network sees the sensors alone")
+    pad_short: bool = Field(
+        False, description="learn from windows that begin before the engine does, padded as in prediction"
+    )
+
+    @property
+    def needs_whole_record(self) -> bool:
+        """Whether a row's channels depend on rows before the window."""
+        return self.age or self.deviation > 0 or len(self.ewma) > 0
+
+    @property
+    def span(self) -> int:
+        """Rows that a window reaches back over, its last one included."""
+        return self.window * self.pool
+
+    @model_validator(mode="after")
+    def _different_rates(self) -> Self:
+        if len(set(self.ewma)) < len(self.ewma):
+            raise ValueError(f"`ewma` must be different rates, but got {list(self.ewma)}; name each once")
+        return self
+
+
+class NetworkConfig(InputConfig):
     """The AMNL network's sizes; the defaults are the published 3,497,476 parameters."""
 
-    window: int = Field(30, ge=2, le=512, description="cycles the network sees, T")
     conv_channels: tuple[Size, ...] = Field((64, 128, 64), min_length=1)
     hidden_size: Size = Field(256, description="LSTM units a direction")
     num_layers: Size = 2

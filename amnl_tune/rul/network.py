@@ -1,7 +1,7 @@
 """The AMNL network: CNN, BiLSTM and self-attention under a RUL and a health head.
 
-Notation: B batch, T window (cycles), F features (17), C the last convolution's channels, D = 2 * hidden_size.
-Source: amnl, Network. With the defaults of `NetworkConfig` it has 3,497,476 parameters.
+Notation: B batch, T window (steps), F channels of its input (17, with history more), C the last convolution's channels,
+D = 2 * hidden_size. Source: amnl, Network. With the defaults of `NetworkConfig` it has 3,497,476 parameters.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from amnl_tune.rul.configuration import NetworkConfig, Pooling
+from amnl_tune.rul.history import channel_names
 
 __all__ = ["AMNL", "HEALTH_CLASSES", "Prediction"]
 
 HEALTH_CLASSES = ("healthy", "degrading", "critical")
-FEATURE_COUNT = 17
 RUL_HEAD = (64, 32, 16)
 HEALTH_HEAD = (32, 16)
 
@@ -31,9 +31,10 @@ class Prediction(NamedTuple):
 class AMNL(nn.Module):
     """(B, T, F) -> Prediction."""
 
-    def __init__(self, config: NetworkConfig, features: int = FEATURE_COUNT) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         width = 2 * config.hidden_size
+        features = len(channel_names(config))
         self.convolutions = _convolutions((features, *config.conv_channels), config.dropout / 2)
         self.lstm = nn.LSTM(
             config.conv_channels[-1],

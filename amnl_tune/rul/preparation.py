@@ -1,10 +1,11 @@
 """From run-to-failure engines to rows that a run can gather windows from.
 
-The rows of all engines stay in one (N, 17) tensor; a window is the index of its last row. Nothing here has ever seen
-a test engine: `PreparedData` is all that search, pruning, early stopping and promotion get.
+The rows of all engines stay in one (N, C) tensor; a window is the index of its last row. C is 17 as prepared, and what
+a network's settings say once it looks (`EngineRows.seen_by`). Nothing here has ever seen a test engine: `PreparedData`
+is all that search, pruning, early stopping and promotion get.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from torch import Tensor
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.cmapss import CONDITIONS
 from amnl_tune.rul.conditions import Scaling, fit_scaling
-from amnl_tune.rul.configuration import RUL_CAP, DataConfig
+from amnl_tune.rul.configuration import RUL_CAP, DataConfig, InputConfig
+from amnl_tune.rul.history import channels, trailing_mean
 from amnl_tune.rul.sources import TrainingFleet
 
 __all__ = ["EngineRows", "PreparedData", "engine_rows", "prepare"]
@@ -28,21 +30,41 @@ class EngineRows:
     """N rows, engine after engine.
 
     Attributes:
-        features: (N, 17) float32, normalised.
+        features: (N, C) float32: 17 normalised settings and sensors, or the channels that a network sees.
         first: (N,) int64, index of the first row of each row's engine.
         rul: (N,) float32, capped label in cycles.
         unit: (N,) int64, the engine's number in its file.
+        step: rows from one step of a window to the next.
     """
 
     features: Tensor
     first: Tensor
     rul: Tensor
     unit: Tensor
+    step: int = 1
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def seen_by(self, config: InputConfig) -> "EngineRows":
+        """Prepared rows as a network of `config` sees them: with its channels, pooled; on the host."""
+        if not config.needs_whole_record and not config.drop_settings and config.pool == 1:
+            return self
+        first = self.first.cpu().numpy()
+        seen, _ = channels(self.features.cpu().numpy(), first, config)
+        return self.pooled(seen, config.pool)
+
+    def pooled(self, seen: np.ndarray, steps: int) -> "EngineRows":
+        """The same engines with other channels (N, C), each row the mean of the last `steps` of them."""
+        pooled = trailing_mean(seen, self.first.cpu().numpy(), steps) if steps > 1 else seen
+        return replace(self, features=torch.from_numpy(pooled), step=steps)
 
     def windows(self, last: Tensor, window: int) -> Tensor:
-        """(M,) last rows -> (M, window, 17); an engine with fewer rows repeats its first one on the left."""
-        age = torch.arange(window - 1, -1, -1, device=last.device)
-        return self.features[torch.maximum(last[:, None] - age, self.first[last][:, None])]
+        """(M,) last rows -> (M, window, C); an engine with too few rows repeats its first one on the left."""
+        back = torch.arange(window - 1, -1, -1, device=last.device) * self.step
+        return self.features[torch.maximum(last[:, None] - back, self.first[last][:, None])]
 
     def ends(self) -> Tensor:
         """(engines,) each engine's last row."""
@@ -52,7 +74,7 @@ class EngineRows:
 
     def to(self, device: torch.device | str) -> "EngineRows":
         """The same rows on another device."""
-        return EngineRows(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+        return EngineRows(**{name: tensor.to(device) for name, tensor in self.tensors.items()}, step=self.step)
 
 
 @dataclass(frozen=True)
@@ -77,18 +99,19 @@ class PreparedData:
     validation_units: Tensor
     truncations: Tensor
 
-    def training_windows(self, window: int, stride: int = 1) -> Tensor:
+    def training_windows(self, seen: InputConfig, stride: int = 1) -> Tensor:
         """Last rows (M,) of the windows to learn from: every `stride`-th cycle counted back from each engine's end.
 
         Raises:
-            ConfigurationError: every training engine is shorter than the window.
+            ConfigurationError: every training engine is shorter than the window, and `seen` does not pad.
         """
-        last = self._windows_of(self.training_units, window, stride)
+        last = self._windows_of(self.training_units, seen, stride)
         if len(last) == 0:
             longest = max(int((self.rows.unit == unit).sum()) for unit in self.training_units)
+            pooled = f" of {seen.pool} cycles" if seen.pool > 1 else ""
             raise ConfigurationError(
-                f"`window` must be at most the longest training engine, but got window={window} for engines of up to "
-                f"{longest} cycles; lower `window`"
+                f"`window` must be at most the longest training engine, but got window={seen.window}{pooled} for "
+                f"engines of up to {longest} cycles; lower `window`, or set `pad_short = true`"
             )
         return last
 
@@ -96,15 +119,15 @@ class PreparedData:
         """Last rows of the truncated validation engines (of the first `share` of them, at least one engine)."""
         return self.truncations[: max(1, round(share * len(self.truncations)))].reshape(-1)
 
-    def all_validation_windows(self, window: int) -> Tensor:
-        """Last rows of every full window of the validation engines; empty if all are shorter."""
-        return self._windows_of(self.validation_units, window, 1)
+    def all_validation_windows(self, seen: InputConfig) -> Tensor:
+        """Last rows of every full window of the validation engines; empty if all are shorter. Padded, of every row."""
+        return self._windows_of(self.validation_units, seen, 1)
 
-    def _windows_of(self, units: Tensor, window: int, stride: int) -> Tensor:
+    def _windows_of(self, units: Tensor, seen: InputConfig, stride: int) -> Tensor:
         row = torch.arange(len(self.rows.unit))
         cycles = torch.bincount(self.rows.first, minlength=len(row))[self.rows.first]
         from_end = self.rows.first + cycles - 1 - row
-        full = row - self.rows.first >= window - 1
+        full = row - self.rows.first >= (0 if seen.pad_short else seen.span - 1)
         return row[torch.isin(self.rows.unit, units) & full & (from_end % stride == 0)]
 
 

@@ -1,5 +1,6 @@
 """Where the files of a study's runs are: those that other machines need by URL, the others under `home`."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from amnl_tune.errors import StorageError
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.store import ArtifactStore
 from amnl_tune.settings import masked
+from amnl_tune.training.boosting import Boosting
 
 __all__ = ["Artifacts"]
 
@@ -59,6 +61,32 @@ class Artifacts:
                 f"{masked(self.store.url)}; set --artifacts to where the study's workers keep theirs"
             )
         return content
+
+    def boosting(self, study: str, number: int) -> str:
+        """A promotion's gradient boosting in the store, ONNX; what belongs to it stands beside it as JSON."""
+        return f"{study}/promotion-{number:03d}/boosting.onnx"
+
+    def read_boosting(self, study: str, number: int, *, fitted_on: str | None = None) -> Boosting | None:
+        """A promotion's gradient boosting; None if it is not there, or was fitted on other data than `fitted_on`.
+
+        Raises:
+            StorageError: the location does not answer.
+        """
+        name = self.boosting(study, number)
+        beside, onnx = self.store.read(f"{name}.json"), self.store.read(name)
+        if beside is None or onnx is None:
+            return None
+        told = json.loads(beside)
+        if fitted_on not in (None, told["fitted_on"]):
+            return None
+        return Boosting(onnx=onnx, names=tuple(told["names"]), fit_seconds=told["fit_seconds"])
+
+    def write_boosting(self, study: str, number: int, boosting: Boosting, *, fitted_on: str) -> None:
+        """Keeps it; the JSON comes last, so that a reader finds both or none. Raises StorageError."""
+        name = self.boosting(study, number)
+        told = {"names": list(boosting.names), "fit_seconds": boosting.fit_seconds, "fitted_on": fitted_on}
+        self.store.write(name, boosting.onnx)
+        self.store.write(f"{name}.json", json.dumps(told).encode())
 
     def scalars(self, run: RunRow) -> Path:
         """TensorBoard's folder of a run."""

@@ -1,50 +1,74 @@
-"""Is the winner better than the incumbent, or was it luck? Bootstrap over engines and seeds.
+"""Is one candidate better than another, or was it luck?
 
-Notation: S seeds, E test engines, R resamples.
+Nothing is established unless the interval of the difference excludes zero and every side that has seeds has at least
+three: with fewer, the spread over seeds is unknown. The rest is `bootstrap`.
 
-Each resample draws E engines with replacement, the same for winner and incumbent, since some engines are harder than
-others; and S - 1 of each configuration's seeds: with S, the bootstrap would show only (S - 1)/S of the variance of a
-mean over S seeds (Rao and Wu 1988, "Resampling inference with complex survey data"). A resample's figure is the mean
-over its seeds, as the reported one is. Intervals are percentiles.
-
-The winner is the best of K on the validation engines. The test engines had no part in that, yet the interval that
-decides is that of K comparisons, 1 - 0.05/K (Bonferroni), as if the best of K had been picked on them.
+Whoever is compared is the best of K on the validation engines. The test engines had no part in that, yet the interval
+that decides is that of K comparisons, 1 - 0.05/K (Bonferroni), as if the best of K had been picked on them.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from amnl_tune.search.bootstrap import LEVEL, Array, Bootstrap, Estimate, Sampled
 
-from amnl_tune.rul.configuration import RUL_CAP
-from amnl_tune.rul.metrics import nasa_penalty
+__all__ = ["FEWEST_SEEDS", "FEW_SEEDS", "Comparison", "Margin", "compare", "compare_sampled", "margin"]
 
-__all__ = ["Comparison", "Estimate", "compare"]
+FEWEST_SEEDS = 3
+"""That a side must have, if it has any, for a difference to be established."""
 
-RESAMPLES = 10_000
-SEED = 0
-LEVEL = 0.95
-
-Array = NDArray[np.float64]
+FEW_SEEDS = f"fewer than {FEWEST_SEEDS} seeds"
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure with its interval. A side that hopeless predictions make infinite is infinite."""
+class Margin:
+    """By how much one candidate errs less than another on the same test engines.
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        difference: test RMSE of the other less that of the one, cycles: positive is better; None: both are infinite.
+        level: of its interval.
+        seeds: of the one and of the other; None: it has no seed noise.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+    difference: Estimate | None
+    level: float
+    seeds: tuple[int | None, int | None]
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether a side that has seeds has too few of them."""
+        return any(count is not None and count < FEWEST_SEEDS for count in self.seeds)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why nothing is established; empty if the difference is."""
+        if self.difference is None:
+            return ("both errors are infinite",)
+        zero = ("the interval includes zero",) if self.difference.low <= 0 <= self.difference.high else ()
+        return zero + ((FEW_SEEDS,) if self.few_seeds else ())
+
+    @property
+    def established(self) -> bool:
+        """Beyond engines' and seeds' noise."""
+        return not self.doubts
+
+    @property
+    def better(self) -> bool:
+        """Established, and in favour of the one."""
+        return self.established and self.difference is not None and self.difference.value > 0
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """Inverts `dataclasses.asdict`."""
+        difference = Estimate(**values["difference"]) if values["difference"] else None
+        one, other = values["seeds"]
+        return cls(difference, values["level"], (one, other))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Winner and incumbent on the test engines.
+    """The network that the validation engines like best and the published defaults, on the test engines.
 
     Attributes:
         level: of the four figures' intervals. corrected_level: of the differences', for the best of `candidates`.
@@ -66,8 +90,8 @@ class Comparison:
     incumbent_nasa: Estimate | None
     rmse_difference: Estimate | None
     nasa_difference: Estimate | None
-    better: bool
-    words: str
+    better: bool = False
+    words: str = ""
 
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable."""
@@ -75,9 +99,14 @@ class Comparison:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """Inverts `plain`."""
+        """Inverts `plain`. The verdict follows from the figures, so that old records are told by today's rule."""
         built = {name: Estimate(**value) if isinstance(value, Mapping) else value for name, value in values.items()}
-        return cls(**built | {"seeds": tuple(values["seeds"])})
+        return cls(**built | {"seeds": tuple(values["seeds"])}).judged()
+
+    def judged(self) -> Self:
+        """With the verdict on its figures."""
+        margin = Margin(self.rmse_difference, self.corrected_level, self.seeds)
+        return replace(self, better=margin.better, words=_verdict(margin, promoted=self.incumbent_rmse is not None))
 
 
 def compare(true: Array, winner: Array, incumbent: Array | None, *, candidates: int, same: bool = False) -> Comparison:
@@ -89,107 +118,51 @@ def compare(true: Array, winner: Array, incumbent: Array | None, *, candidates: 
         candidates: that the winner was picked from, the incumbent apart.
         same: winner and incumbent are one configuration.
     """
-    draws = np.random.default_rng(SEED)
-    engines = draws.multinomial(len(true), np.full(len(true), 1 / len(true)), size=RESAMPLES).astype(np.float64)
-    labels = np.minimum(true, RUL_CAP)
-    one = _Sampled.of(labels, winner, engines, draws)
-    other = None if incumbent is None else one if same else _Sampled.of(labels, incumbent, engines, draws)
-    corrected = 1 - (1 - LEVEL) / max(1, candidates)
-    apart = other is not None and not same
-    rmse, nasa = (_difference(other, one, name, corrected) if apart and other else None for name in ("rmse", "nasa"))
-    seeds = len(winner), 0 if incumbent is None else len(incumbent)
-    better, words = _verdict(rmse, seeds, same=same)
+    bootstrap = Bootstrap(true)
+    one = bootstrap.networks(bootstrap.seeds(winner))
+    if same or incumbent is None:
+        return compare_sampled(one, one if same else None, candidates=candidates)
+    return compare_sampled(one, bootstrap.networks(bootstrap.seeds(incumbent)), candidates=candidates)
+
+
+def compare_sampled(winner: Sampled, incumbent: Sampled | None, *, candidates: int) -> Comparison:
+    """`compare` of what has been resampled; an incumbent that is the winner itself is compared with nothing."""
+    apart = incumbent is not None and incumbent is not winner
+    level = _corrected(candidates)
+    rmse, nasa = (incumbent.less(winner, name, level) if apart and incumbent else None for name in ("rmse", "nasa"))
     return Comparison(
         level=LEVEL,
-        corrected_level=corrected,
+        corrected_level=level,
         candidates=candidates,
-        seeds=seeds,
-        winner_rmse=one.estimate("rmse"),
-        winner_nasa=one.estimate("nasa"),
-        incumbent_rmse=other.estimate("rmse") if other else None,
-        incumbent_nasa=other.estimate("nasa") if other else None,
+        seeds=(winner.seeds or 0, (incumbent.seeds or 0) if incumbent else 0),
+        winner_rmse=winner.estimate("rmse"),
+        winner_nasa=winner.estimate("nasa"),
+        incumbent_rmse=incumbent.estimate("rmse") if incumbent else None,
+        incumbent_nasa=incumbent.estimate("nasa") if incumbent else None,
         rmse_difference=rmse,
         nasa_difference=nasa,
-        better=better,
-        words=words,
-    )
+    ).judged()
 
 
-@dataclass(frozen=True)
-class _Sampled:
-    """One configuration's figures: of the engines as they are, and (R,) of the resamples."""
-
-    values: dict[str, float]
-    resampled: dict[str, Array]
-
-    @classmethod
-    def of(cls, true: Array, predicted: Array, engines: Array, draws: np.random.Generator) -> Self:
-        error = predicted - true  # (S, E)
-        squares, penalties = error**2, nasa_penalty(error)
-        with np.errstate(invalid="ignore", over="ignore"):
-            rmse = np.sqrt(engines @ squares.T / len(true))  # (R, S)
-            nasa = _weighed(engines, penalties)
-            share = _seed_shares(len(predicted), draws)
-            return cls(
-                {"rmse": float(np.sqrt(squares.mean(axis=1)).mean()), "nasa": float(penalties.sum(axis=1).mean())},
-                {"rmse": (share * rmse).sum(axis=1), "nasa": _weighed_rows(share, nasa)},
-            )
-
-    def estimate(self, name: str) -> Estimate:
-        return _estimate(self.values[name], self.resampled[name], LEVEL)
+def margin(one: Sampled, other: Sampled, *, candidates: int) -> Margin:
+    """By how much `one` is better, that was picked from so many candidates, `other` apart."""
+    level = _corrected(candidates)
+    return Margin(other.less(one, "rmse", level), level, (one.seeds, other.seeds))
 
 
-def _weighed(engines: Array, penalties: Array) -> Array:
-    """(R, E) counts, (S, E) penalties -> (R, S) sums; an engine that was not drawn counts nothing, even if infinite."""
-    infinite = ~np.isfinite(penalties)
-    sums: Array = engines @ np.where(infinite, 0.0, penalties).T
-    sums[(engines @ infinite.T.astype(np.float64)) > 0] = np.inf
-    return sums
+def _corrected(candidates: int) -> float:
+    return 1 - (1 - LEVEL) / max(1, candidates)
 
 
-def _weighed_rows(share: Array, values: Array) -> Array:
-    """(R,) sums over seeds; one that was not drawn counts nothing, even if infinite."""
-    drawn: Array = np.where(share > 0, values, 0.0)
-    sums: Array = (share * drawn).sum(axis=1)
-    return sums
-
-
-def _seed_shares(seeds: int, draws: np.random.Generator) -> Array:
-    """(R, S) share of each seed in a resample's mean."""
-    if seeds == 1:
-        return np.ones((RESAMPLES, 1))
-    return draws.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=RESAMPLES) / (seeds - 1)
-
-
-def _difference(one: _Sampled, other: _Sampled, name: str, level: float) -> Estimate | None:
-    """None where both are infinite."""
-    with np.errstate(invalid="ignore"):
-        value = one.values[name] - other.values[name]
-        return None if np.isnan(value) else _estimate(value, one.resampled[name] - other.resampled[name], level)
-
-
-def _estimate(value: float, resampled: Array, level: float) -> Estimate:
-    """Percentiles by rank: infinite figures are figures too. Infinite less infinite says nothing."""
-    ordered = np.sort(resampled[~np.isnan(resampled)])
-    if not len(ordered):
-        return Estimate(value, -np.inf, np.inf)
-    tail = (1 - level) / 2
-    low, high = ordered[int(tail * (len(ordered) - 1))], ordered[-1 - int(tail * (len(ordered) - 1))]
-    return Estimate(value, float(low), float(high))
-
-
-def _verdict(difference: Estimate | None, seeds: tuple[int, int], *, same: bool) -> tuple[bool, str]:
-    if same:
-        return False, "the published defaults are the validation engines' choice: keep the incumbent"
-    if difference is None:
-        return False, "the published defaults were not promoted: there is nothing to compare with"
-    by = f"by {abs(difference.value):.1f} cycles"
-    interval = f"[{difference.low:.1f}, {difference.high:.1f}]"
-    if min(seeds) == 1:
-        found = "better" if difference.value > 0 else "worse"
-        return False, f"{found} {by} {interval} over engines alone: one seed says nothing about seed noise"
-    if difference.low > 0:
-        return True, f"better {by} {interval}"
-    if difference.high < 0:
-        return False, f"worse {by} [{-difference.high:.1f}, {-difference.low:.1f}]: keep the incumbent"
-    return False, f"inside seed noise ({difference.value:+.1f} cycles {interval}): keep the incumbent"
+def _verdict(margin: Margin, *, promoted: bool) -> str:
+    if not promoted:
+        return "the published defaults were not promoted: there is nothing to compare with"
+    if margin.difference is None:
+        return "the published defaults are the validation engines' choice of network: keep the incumbent"
+    value, low, high = margin.difference.value, margin.difference.low, margin.difference.high
+    if margin.doubts:
+        reasons = " and ".join(margin.doubts)
+        return f"not established: {value:+.1f} cycles [{low:.1f}, {high:.1f}], {reasons}: keep the incumbent"
+    if margin.better:
+        return f"better by {value:.1f} cycles [{low:.1f}, {high:.1f}]"
+    return f"worse by {-value:.1f} cycles [{-high:.1f}, {-low:.1f}]: keep the incumbent"

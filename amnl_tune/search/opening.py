@@ -71,9 +71,11 @@ def _require_fit(spec: StudySpec, config: RunConfig, data: PreparedData) -> None
     """Refuses, before anything is kept, a study whose longest window or largest batch its engines cannot fill."""
     most = {
         name: max(spec.space[name].values()) if name in spec.space else getattr(config, name)
-        for name in ("window", "stride", "batch_size")
+        for name in ("window", "pool", "stride", "batch_size")
     }
-    windows = len(data.training_windows(most["window"], most["stride"]))
+    padded = all(spec.space["pad_short"].values()) if "pad_short" in spec.space else config.pad_short
+    longest = config.replaced(window=most["window"], pool=most["pool"], pad_short=padded)
+    windows = len(data.training_windows(longest, most["stride"]))
     if most["batch_size"] > windows:
         raise ConfigurationError(
             f"`batch_size` must be at most the number of training windows, but the study may try "

@@ -91,6 +91,6 @@ def prior_from(test: RangeTest, spec: StudySpec) -> Prior:
 
 
 def _key(config: RunConfig, data: PreparedData, options: RangeTestOptions) -> str:
-    shaped_by = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
+    shaped_by = {name: value for name, value in config.identity().items() if name not in WITHOUT_EFFECT}
     document = {"config": shaped_by, "data": data.sha256, "options": asdict(options)}
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

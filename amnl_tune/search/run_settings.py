@@ -20,7 +20,10 @@ OWNED: Mapping[str, str] = {
 }
 """Settings that have another key than `fixed.NAME`."""
 
-PROTOCOL: Mapping[str, str] = {**OWNED, "validation_subset": "fixed.validation_subset"}
+PROTOCOL: Mapping[str, str] = {
+    **OWNED,
+    **{name: f"fixed.{name}" for name in ("validation_subset", "health_thresholds")},
+}
 """What is measured, not how well: never searched."""
 
 PROMOTED: Mapping[str, str] = {

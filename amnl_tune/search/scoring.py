@@ -1,21 +1,27 @@
-"""The one look at the test engines: winner and incumbent, after the validation engines have chosen.
+"""The one look at the test engines, after the validation engines have chosen.
 
 Every look is a row of the ledger. The first is the promotion's result; a further one is refused unless forced, and
-stays marked.
+stays marked. Whoever asks the same question under another name looks at the same engines: looks are counted by the test
+data's hash over the whole storage.
 """
 
 import getpass
 import json
+import logging
+from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from math import isclose
+from typing import Any
 
 import sqlalchemy.exc
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from amnl_tune.errors import DataError, StorageError, StudyError
+from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.choosing import Choice, choose
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
@@ -24,18 +30,44 @@ from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.search.scores import TestScores
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import Incumbent
 from amnl_tune.search.study_data import study_data
 from amnl_tune.search.test_engines import score_candidates
 
 __all__ = [
+    "TestLooks",
+    "choice_of",
     "ensure_scored",
     "find_promotion",
     "find_scores",
     "latest_scores",
     "looks_at_test",
+    "looks_of",
     "require_finished",
     "score_again",
 ]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TestLooks:
+    """Looks at the same test engines, by the hash of their data, over the whole storage.
+
+    Attributes:
+        number: which of them the study's last one is, from 1. total: how many there are.
+        by_study: how many each study has taken.
+    """
+
+    __test__ = False
+
+    number: int
+    total: int
+    by_study: dict[str, int]
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-serialisable."""
+        return asdict(self)
 
 
 def ensure_scored(
@@ -43,7 +75,7 @@ def ensure_scored(
 ) -> TestScores:
     """A finished promotion's scores: those there are, else the one look is taken now.
 
-    What a record of an older version lacks is computed from the weights that it was made with: no new look.
+    What a record of schema 0002 lacks is computed from the weights that it was made with: no new look.
 
     Raises:
         StudyError: runs are unfinished, or all failed.
@@ -76,16 +108,43 @@ def score_again(
 def _look(
     ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
 ) -> TestScores:
-    scores = _computed(ledger, spec, source, artifacts, promotion)
+    boosting = Incumbent.BOOSTING in spec.promotion.incumbents
+    scores = _computed(ledger, spec, source, artifacts, promotion, boosting=boosting)
     return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
 
 def _computed(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow
+    ledger: Ledger,
+    spec: StudySpec,
+    source: FleetSource,
+    artifacts: Artifacts,
+    promotion: PromotionRow,
+    *,
+    boosting: bool,
 ) -> TestScores:
-    candidates = require_finished(ledger, spec.name, promotion.number)
+    """The validation engines choose; only then are the files with test engines opened."""
+    candidates, choice, data = _chosen(ledger, spec, source, artifacts, promotion.number, boosting=boosting)
+    fleet = source.test(spec.data.dataset)
+    logger.info("scoring %d test engines of %s", fleet.frame["unit"].nunique(), fleet.name)
+    return score_candidates(candidates, choice, data, fleet, artifacts, number=promotion.number)
+
+
+def choice_of(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int) -> Choice:
+    """What the validation engines choose of a finished promotion; needs no test engine, and is no look.
+
+    Raises:
+        StudyError: runs are unfinished, or all failed.
+    """
+    boosting = Incumbent.BOOSTING in spec.promotion.incumbents
+    return _chosen(ledger, spec, source, artifacts, number, boosting=boosting)[1]
+
+
+def _chosen(
+    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, number: int, *, boosting: bool
+) -> tuple[list[Candidate], Choice, PreparedData]:
+    candidates = require_finished(ledger, spec.name, number)
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    return score_candidates(candidates, data, source.test(spec.data.dataset), artifacts, promotion.number)
+    return candidates, choose(candidates, data, artifacts, spec.name, number, boosting=boosting), data
 
 
 def _complete(
@@ -97,9 +156,12 @@ def _complete(
     *,
     known: TestScores,
 ) -> TestScores:
-    """The known look with what its record lacks, kept; as it is where its weights or its data have gone or changed."""
+    """The known look with what its record lacks, kept; as it is where its weights or its data have gone or changed.
+
+    A record without boosting stays without: it was no candidate when the choice was made.
+    """
     with suppress(StorageError, StudyError, DataError):
-        now = _computed(ledger, spec, source, artifacts, promotion)
+        now = _computed(ledger, spec, source, artifacts, promotion, boosting=False)
         same = now.data_sha256 == known.data_sha256 and now.winner.trial_number == known.winner.trial_number
         if same and isclose(now.winner.test_rmse, known.winner.test_rmse, rel_tol=1e-4):
             whole = replace(now, look=known.look, forced=known.forced)
@@ -155,10 +217,26 @@ def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> Test
 
 
 def looks_at_test(ledger: Ledger, study: str) -> int:
-    """How often a study has looked at its test engines, over all its promotions."""
+    """How often anybody in this storage has looked at the test engines that the study was scored on last; 0: never."""
+    looks = looks_of(ledger, study)
+    return looks.total if looks else 0
+
+
+def looks_of(ledger: Ledger, study: str) -> TestLooks | None:
+    """Every look at the test engines that the study was scored on last, by all studies; None if it never was."""
     with ledger.read() as session:
-        looks = select(func.count(TestScoreRow.id)).join(PromotionRow, PromotionRow.id == TestScoreRow.promotion_id)
-        return session.scalar(looks.where(PromotionRow.study == study)) or 0
+        every = select(TestScoreRow, PromotionRow.study).join(
+            PromotionRow, PromotionRow.id == TestScoreRow.promotion_id
+        )
+        own = every.where(PromotionRow.study == study).order_by(PromotionRow.number.desc(), TestScoreRow.look.desc())
+        found = session.execute(own).first()
+        if found is None:
+            return None
+        last: TestScoreRow = found[0]
+        same = every.where(TestScoreRow.data_sha256 == last.data_sha256)
+        looks = session.execute(same.order_by(TestScoreRow.scored_at, TestScoreRow.id)).all()
+    number = 1 + [row.id for row, _ in looks].index(last.id)
+    return TestLooks(number, len(looks), dict(Counter(name for _, name in looks)))
 
 
 def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:

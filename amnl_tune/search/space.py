@@ -1,5 +1,6 @@
 """The search space of a study file, in Optuna's words: float, int and categorical entries, each perhaps conditional."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +10,7 @@ from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-__all__ = ["CategoricalEntry", "FloatEntry", "IntEntry", "Space", "SpaceEntry"]
+__all__ = ["CategoricalEntry", "FloatEntry", "IntEntry", "Space", "SpaceEntry", "stored"]
 
 ENUMERATED = 64
 """Values of an integer entry up to which all are checked; beyond that, the first and the last half as many."""
@@ -132,26 +133,27 @@ class CategoricalEntry(_Entry):
     @field_validator("choices")
     @classmethod
     def _simple(cls, choices: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What Optuna's storage keeps; in the remedy, the two ways out."""
+        """What Optuna's storage keeps, lists as their text; in the remedy, the two ways out."""
         for choice in choices:
-            if not _is_simple(choice):
+            if not all(_is_simple(part) for part in (choice if isinstance(choice, list) else [choice])):
                 raise ValueError(
-                    f"must be strings, numbers or booleans, but got {choice!r}: Optuna's storage keeps nothing else; "
-                    "put one value into `[fixed]` and make a study for each"
+                    f"must be strings, numbers, booleans or lists of them, but got {choice!r}: Optuna's storage keeps "
+                    "nothing else; put one value into `[fixed]` and make a study for each"
                 )
         if len(choices) < 2:
             raise ValueError(f"must be two or more, but got {list(choices)!r}; put a constant into `[fixed]`")
-        if len(set(choices)) < len(choices):
+        if len({stored(choice) for choice in choices}) < len(choices):
             raise ValueError(f"must differ, but got {list(choices)!r}; drop the repeated ones")
         return choices
 
     def distribution(self) -> BaseDistribution:
         """Optuna's own."""
-        return CategoricalDistribution(self.choices)
+        return CategoricalDistribution([stored(choice) for choice in self.choices])
 
     def suggest(self, trial: BaseTrial, name: str) -> Any:
         """Optuna's choice."""
-        return trial.suggest_categorical(name, self.choices)
+        known = {stored(choice): choice for choice in self.choices}
+        return known[trial.suggest_categorical(name, list(known))]
 
     def own(self, value: Any) -> Any:
         """`value` as the entry would give it; None if it cannot."""
@@ -236,6 +238,11 @@ class Space(RootModel[dict[str, SpaceEntry]]):
     def holds(self, name: str, value: Any) -> bool:
         """Whether the entry can take `value`."""
         return self[name].own(value) is not None
+
+
+def stored(value: Any) -> Any:
+    """A value as Optuna's storage keeps it: a list as its JSON text, everything else as it is."""
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _is_simple(value: Any) -> bool:

@@ -44,8 +44,8 @@ def _entry_problems(space: Space, name: str) -> Iterator[Problem]:
     elif name not in RunConfig.model_fields:
         hint = did_you_mean(name, set(RunConfig.model_fields) - set(PROTOCOL)) or "; studies/README.md lists them"
         yield Problem(key, f"is not a setting of a run{hint}")
-    elif name in LISTS:
-        yield Problem(key, f"is a list, which Optuna cannot search; make a study for each `fixed.{name}`")
+    elif name in LISTS and not isinstance(entry, CategoricalEntry):
+        yield Problem(f"{key}.type", f'must be "categorical", with lists as choices, but got "{entry.type}"')
     elif isinstance(entry, CategoricalEntry):
         for choice in entry.choices:
             if message := refusal(name, choice):

@@ -1,9 +1,11 @@
 """The tables of a study file. Grammar and meaning of every key: `studies/README.md`."""
 
 import re
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from amnl_tune.rul.configuration import DataConfig
 from amnl_tune.training.batches import DataPath
@@ -15,6 +17,7 @@ __all__ = [
     "BudgetTable",
     "DataTable",
     "HardwareTable",
+    "Incumbent",
     "ObjectiveTable",
     "PromotionTable",
     "PrunerTable",
@@ -150,6 +153,13 @@ class RangeTestTable(Table):
         return end
 
 
+class Incumbent(StrEnum):
+    """What promoted trials must beat: the published defaults at full length, gradient boosting on the same engines."""
+
+    PUBLISHED = "published"
+    BOOSTING = "boosting"
+
+
 class PromotionTable(Table):
     """`[promotion]`: full runs of the best trials."""
 
@@ -160,8 +170,26 @@ class PromotionTable(Table):
     schedule: Schedule = Schedule.FOUR_PHASE
     patience: int | None = Field(None, ge=1)
     checkpoint_every: int = Field(10, ge=1)
-    incumbent: bool = True
+    incumbents: tuple[Incumbent, ...] = tuple(Incumbent)
+    old_incumbent: bool | None = Field(None, alias="incumbent", exclude=True, repr=False)
     overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def incumbent(self) -> bool:
+        """Whether the published defaults are promoted too."""
+        return Incumbent.PUBLISHED in self.incumbents
+
+    @model_validator(mode="after")
+    def _with_the_old_key(self) -> Self:
+        """With or without the published defaults, boosting beside them."""
+        if self.old_incumbent is None:
+            return self
+        if "incumbents" in self.model_fields_set:
+            message = "is the old form of `promotion.incumbents`, but both are given; leave `incumbent` out"
+            raise PydanticCustomError("rules", "{text}", {"rules": [("incumbent", message)], "text": message})
+        wanted = [word for word in Incumbent if self.old_incumbent or word is not Incumbent.PUBLISHED]
+        self.__dict__.update(incumbents=tuple(wanted), old_incumbent=None)  # frozen: still being made
+        return self
 
     @field_validator("seeds")
     @classmethod
@@ -169,6 +197,13 @@ class PromotionTable(Table):
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"must be one or more different numbers, but got {list(seeds)}")
         return seeds
+
+    @field_validator("incumbents")
+    @classmethod
+    def _named_once(cls, incumbents: tuple[Incumbent, ...]) -> tuple[Incumbent, ...]:
+        if len(set(incumbents)) < len(incumbents):
+            raise ValueError(f"must be different words, but got {[str(word) for word in incumbents]}; name each once")
+        return incumbents
 
 
 class WarmStartTable(Table):

@@ -1,23 +1,28 @@
-"""What promoted networks answer on the test engines. Nothing here chooses anything."""
+"""What a promotion's candidates answer on the test engines. Nothing here chooses anything."""
 
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load
+from torch import Tensor
 
 from amnl_tune.rul.loss import health_class
 from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
-from amnl_tune.rul.network import AMNL, Prediction
 from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
 from amnl_tune.rul.sources import TestFleet
 from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.comparison import compare
-from amnl_tune.search.ledger.models import Origin, RunRow
+from amnl_tune.search.bootstrap import Array
+from amnl_tune.search.choosing import Choice
+from amnl_tune.search.judging import judged
+from amnl_tune.search.ledger.models import Origin
+from amnl_tune.search.promoted_networks import SeedAnswers, answers_of, run_config
 from amnl_tune.search.promotion import Candidate
-from amnl_tune.search.scores import CandidateScore, TestScores
-from amnl_tune.training.config import RunConfig
-from amnl_tune.training.evaluation import predict_windows
+from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.training.boosting import Boosting
 
 __all__ = ["score_candidates"]
 
@@ -26,101 +31,164 @@ WORST = 6
 
 
 def score_candidates(
-    candidates: list[Candidate], data: PreparedData, fleet: TestFleet, artifacts: Artifacts, number: int
+    candidates: list[Candidate],
+    choice: Choice,
+    data: PreparedData,
+    fleet: TestFleet,
+    artifacts: Artifacts,
+    *,
+    number: int,
 ) -> TestScores:
-    """Winner (the first) and incumbent on each test engine's last window, with the comparison of both.
+    """The choice and its rivals on each test engine's last window, compared with each other.
 
     Args:
-        candidates: of the promotion, the validation engines' choice first.
+        candidates: the promotion's networks, the validation engines' choice of them first. choice: over all kinds.
         data: the study's, for its scaling. fleet: the test engines. artifacts: holds the weights.
         number: of the promotion.
     """
-    rows = engine_rows(fleet.frame, data.scaling, fleet.rul)
-    ends = rows.ends()
-    true = rows.rul[ends].numpy().astype(np.float64)
+    engines = _Engines(engine_rows(fleet.frame, data.scaling, fleet.rul))
     published = next((c for c in candidates if c.origin is Origin.PUBLISHED_DEFAULTS and c.complete), None)
-    winner = _score(candidates[0], artifacts, rows, ends)
-    same = published is candidates[0]
-    incumbent = winner if same else _score(published, artifacts, rows, ends) if published else None
-    return TestScores(
+    best = engines.network(candidates[0], artifacts)
+    other = engines.network(published, artifacts) if published and published is not candidates[0] else None
+    known = TestScores(
         promotion=number,
         look=0,
         forced=False,
         dataset=fleet.name,
         data_sha256=fleet.sha256,
         scored_at=0.0,
-        winner=winner,
-        incumbent=incumbent,
-        mean_rmse=mean_predictor_rmse(true),
-        mean_nasa_score=nasa_score(np.full_like(true, true.mean()), true),
-        true=true.tolist(),
-        units=rows.unit[ends].tolist(),
-        comparison=compare(
-            true,
-            _by_seed(winner),
-            _by_seed(incumbent) if incumbent else None,
-            candidates=max(1, len([c for c in candidates if c is not published and c.complete])),
-            same=same,
-        ),
-        lives=_lives(candidates[0], artifacts, rows, np.abs(np.array(winner.predicted) - true)),
+        winner=best.score,
+        incumbent=other.score if other else best.score if published else None,
+        mean_rmse=mean_predictor_rmse(engines.true),
+        mean_nasa_score=nasa_score(np.full_like(engines.true, engines.true.mean()), engines.true),
+        true=engines.true.tolist(),
+        units=engines.rows.unit[engines.ends].tolist(),
+        rivals=list(engines.rivals(choice, best)),
+        choice=choice.kind,
+        mean_validation_rmse=choice.mean_validation_rmse,
     )
+    compared = judged(known, networks=len([candidate for candidate in candidates if candidate.complete]))
+    return replace(compared, lives=engines.lives(compared, choice, best, artifacts))
 
 
-def _by_seed(score: CandidateScore) -> np.ndarray:
-    """(S, E) predictions."""
-    return np.array(list(score.predicted_by_seed.values()), dtype=np.float64)
+@dataclass(frozen=True)
+class _Network:
+    """A configuration with its answers and its score."""
+
+    candidate: Candidate
+    answers: SeedAnswers
+    score: CandidateScore
 
 
-def _score(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, ends: torch.Tensor) -> CandidateScore:
-    true = rows.rul[ends].numpy()
-    predicted, by_seed, probabilities = {}, {}, []
-    for run in candidate.complete:
-        answer, config = _predict(run, artifacts, rows, ends)
-        rul = answer.rul.numpy()
-        predicted[str(run.seed)] = rul.tolist()
-        learned = config.health_is_trained
-        read_off = torch.nn.functional.one_hot(health_class(answer.rul, config.health_thresholds), 3).float()
-        probabilities.append(answer.health.softmax(dim=1) if learned else read_off)
-        by_seed[str(run.seed)] = {
-            "validation_rmse": run.value or 0.0,
-            "test_rmse": rmse(rul, true),
-            "nasa_score": nasa_score(rul, true),
-        }
-    return CandidateScore(
-        trial_number=candidate.trial_number,
-        origin=str(candidate.origin),
-        validation_rmse=candidate.validation_rmse,
-        test_rmse=float(np.mean([seed["test_rmse"] for seed in by_seed.values()])),
-        nasa_score=float(np.mean([seed["nasa_score"] for seed in by_seed.values()])),
-        by_seed=by_seed,
-        predicted=np.mean(list(predicted.values()), axis=0).tolist(),
-        predicted_by_seed=predicted,
-        health=torch.stack(probabilities).mean(dim=0).argmax(dim=1).tolist(),
-    )
+@dataclass(frozen=True)
+class _Engines:
+    """The test engines: prepared rows of all their cycles."""
 
+    rows: EngineRows
 
-def _lives(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, error: np.ndarray) -> list[dict[str, Any]]:
-    """The worst engines cycle by cycle, by the seed that an export ships."""
-    best = min(candidate.complete, key=lambda run: run.value or np.inf)
-    units = rows.unit[rows.ends()][torch.from_numpy(np.argsort(-error, kind="stable")[:WORST].copy())]
-    kept = torch.isin(rows.unit, units).nonzero().flatten()
-    rul = _predict(best, artifacts, rows, kept)[0].rul
-    lives = []
-    for unit in units.tolist():
-        own = rows.unit[kept] == unit
-        lives.append(
-            {
-                "unit": unit,
-                "cycle": (kept[own] - rows.first[kept[own]] + 1).tolist(),
-                "true": rows.rul[kept[own]].tolist(),
-                "predicted": [round(value, 2) for value in rul[own].tolist()],
+    @cached_property
+    def ends(self) -> Tensor:
+        """(E,) each engine's last row."""
+        return self.rows.ends()
+
+    @cached_property
+    def true(self) -> Array:
+        """(E,) capped RUL at the ends, cycles."""
+        return self.rows.rul[self.ends].numpy().astype(np.float64)
+
+    def network(self, candidate: Candidate, artifacts: Artifacts) -> _Network:
+        """A promoted configuration, by each of its seeds."""
+        answers, seeds = answers_of(candidate, artifacts, self.rows, self.ends), candidate.complete
+        predicted = {str(run.seed): rul.numpy() for run, rul in zip(seeds, answers.rul, strict=True)}
+        by_seed = {
+            str(run.seed): {
+                "validation_rmse": run.value or 0.0,
+                "test_rmse": rmse(predicted[str(run.seed)], self.true),
+                "nasa_score": nasa_score(predicted[str(run.seed)], self.true),
             }
+            for run in seeds
+        }
+        score = CandidateScore(
+            trial_number=candidate.trial_number,
+            origin=str(candidate.origin),
+            validation_rmse=candidate.validation_rmse,
+            test_rmse=float(np.mean([seed["test_rmse"] for seed in by_seed.values()])),
+            nasa_score=float(np.mean([seed["nasa_score"] for seed in by_seed.values()])),
+            by_seed=by_seed,
+            predicted=np.mean(list(predicted.values()), axis=0).tolist(),
+            predicted_by_seed={seed: rul.tolist() for seed, rul in predicted.items()},
+            health=answers.health.mean(dim=0).argmax(dim=1).tolist(),
+            fit_seconds=sum(run.busy_seconds for run in seeds),
+            predict_seconds=answers.seconds,
         )
-    return lives
+        return _Network(candidate, answers, score)
 
+    def rivals(self, choice: Choice, network: _Network) -> Iterator[CandidateScore]:
+        """Boosting, the mix and age alone, where there is boosting."""
+        if choice.boosting is None or choice.age_alone is None:
+            return
+        config = run_config(network.candidate.complete[0])
+        trees = self._trees(CandidateKind.BOOSTING, choice.boosting, choice, config.health_thresholds)
+        yield trees
+        mixed = (network.answers.rul.numpy().mean(axis=0) + np.array(trees.predicted)) / 2
+        one, seeds = network.score, len(network.score.by_seed)
+        mix = self._single(CandidateKind.MIX, mixed, choice, config.health_thresholds)
+        yield replace(
+            mix,
+            health=one.health if config.health_is_trained else mix.health,
+            fit_seconds=(one.fit_seconds or 0.0) + (trees.fit_seconds or 0.0),
+            predict_seconds=seeds * (one.predict_seconds or 0.0) + (trees.predict_seconds or 0.0),
+        )
+        yield self._trees(CandidateKind.AGE_ALONE, choice.age_alone, choice, config.health_thresholds)
 
-def _predict(run: RunRow, artifacts: Artifacts, rows: EngineRows, last: torch.Tensor) -> tuple[Prediction, RunConfig]:
-    config = RunConfig.model_validate_json(run.config or "")
-    model = AMNL(config)
-    model.load_state_dict(load(artifacts.read_weights(run)))
-    return predict_windows(model, rows, last, config.window), config
+    def _trees(
+        self, kind: CandidateKind, boosting: Boosting, choice: Choice, thresholds: tuple[float, float]
+    ) -> CandidateScore:
+        started = time.perf_counter()
+        predicted = boosting.at(self.rows, self.ends)
+        seconds = time.perf_counter() - started
+        score = self._single(kind, predicted, choice, thresholds)
+        return replace(score, fit_seconds=boosting.fit_seconds, predict_seconds=seconds)
+
+    def _single(
+        self, kind: CandidateKind, predicted: Array, choice: Choice, thresholds: tuple[float, float]
+    ) -> CandidateScore:
+        """A candidate that gives one prediction (E,), its health class read off."""
+        return CandidateScore(
+            trial_number=None,
+            origin=str(kind),
+            validation_rmse=choice.validation_rmse[kind],
+            test_rmse=rmse(predicted, self.true),
+            nasa_score=nasa_score(predicted, self.true),
+            by_seed={},
+            predicted=predicted.tolist(),
+            health=health_class(torch.from_numpy(predicted), thresholds).tolist(),
+            kind=kind,
+        )
+
+    def lives(
+        self, scores: TestScores, choice: Choice, network: _Network, artifacts: Artifacts
+    ) -> list[dict[str, Any]]:
+        """The engines that the choice is worst at, cycle by cycle; a network by the seed that an export ships."""
+        error = np.abs(np.array(scores.chosen.predicted) - self.true)
+        units = self.rows.unit[self.ends][torch.from_numpy(np.argsort(-error, kind="stable")[:WORST].copy())]
+        kept = torch.isin(self.rows.unit, units).nonzero().flatten()
+        best = min(network.candidate.complete, key=lambda run: run.value or np.inf)
+        shipped = (
+            replace(network.candidate, runs=(best,)) if choice.kind is CandidateKind.NETWORK else network.candidate
+        )
+        parts: list[Array] = []
+        if choice.kind is not CandidateKind.BOOSTING:
+            parts.append(answers_of(shipped, artifacts, self.rows, kept).rul.numpy().mean(axis=0))
+        if choice.boosting is not None and choice.kind is not CandidateKind.NETWORK:
+            parts.append(choice.boosting.at(self.rows, kept))
+        rul, unit, first = np.mean(parts, axis=0), self.rows.unit[kept], self.rows.first[kept]
+        return [
+            {
+                "unit": one,
+                "cycle": (kept[unit == one] - first[unit == one] + 1).tolist(),
+                "true": self.rows.rul[kept[unit == one]].tolist(),
+                "predicted": [round(float(value), 2) for value in rul[(unit == one).numpy()]],
+            }
+            for one in units.tolist()
+        ]

@@ -38,7 +38,7 @@ __all__ = ["contamination", "select_on_test"]
 class _Claim:
     """One run: its best test epoch, and what the epoch that the validation engines chose gives; cycles."""
 
-    trial: int
+    trial: int | None
     seed: int
     best_test_rmse: float
     best_test_epoch: int
@@ -85,7 +85,7 @@ def select_on_test(
             epoch_done(done, total)
             best, epoch_of_best = min((best, epoch_of_best), (found, epoch))
         own = score.by_seed[str(run.seed)]["test_rmse"]
-        claims.append(vars(_Claim(score.trial_number, run.seed, best, epoch_of_best, own)))
+        claims.append(vars(_Claim(run.trial_number, run.seed, best, epoch_of_best, own)))
     _enter(ledger, promotion, test_selection=json.dumps(claims))
     return claims
 
@@ -98,14 +98,14 @@ def contamination(promotion: PromotionRow) -> dict[str, Any] | None:
     return {"by": promotion.contaminated_by, "at": promotion.contaminated_at, "claims": claims}
 
 
-def _runs(chosen: list[Candidate], honest: dict[int, CandidateScore]) -> list[tuple[RunRow, CandidateScore]]:
+def _runs(chosen: list[Candidate], honest: dict[int | None, CandidateScore]) -> list[tuple[RunRow, CandidateScore]]:
     return [(run, honest[candidate.trial_number]) for candidate in chosen for run in candidate.complete]
 
 
 def _test_curve(run: RunRow, data: PreparedData, fleet: TestFleet, execution: Execution) -> Iterator[float]:
     """Test RMSE in cycles after each epoch of the run, trained again."""
     config = RunConfig.model_validate_json(run.config or "")
-    rows = engine_rows(fleet.frame, data.scaling, fleet.rul)
+    rows = engine_rows(fleet.frame, data.scaling, fleet.rul).seen_by(config)
     ends = rows.ends()
     for epoch in fit(config, data, execution=execution):
         predicted = predict_windows(epoch.state.evaluated, rows, ends, config.window).rul

@@ -23,6 +23,7 @@ from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_fail
 from amnl_tune.search.ledger.models import Origin, RunRow
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
+from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
 
 __all__ = [
@@ -129,7 +130,8 @@ def ask(storage: RDBStorage, spec: StudySpec, prior: Prior, run: RunRow) -> tupl
     """`Study.ask` with the slot's own sampler: a new trial and its sampled parameters; those that it has, if any."""
     study = _load(storage, spec, run)
     if run.trial_number is None:
-        given, noted = _given(spec, prior, run)
+        parameters, noted = _given(spec, prior, run)
+        given = {name: stored(value) for name, value in parameters.items()}
         template = create_trial(
             state=TrialState.RUNNING,
             user_attrs={SLOT: run.slot, ORIGIN: str(run.origin)} | noted,

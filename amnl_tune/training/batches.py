@@ -1,6 +1,6 @@
 """Where a run's batches come from: gathered on the device, or fetched by a DataLoader.
 
-Notation: B batch, T window, F features (17), M training windows. Both ways give the same batches in the same order.
+Notation: B batch, T window, F channels of a row, M training windows. Both ways give the same batches in the same order.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,5 +114,5 @@ def choose_data_path(wanted: DataPath, rows: EngineRows, device: torch.device) -
     if device.type != "cuda":
         return DataPath.RESIDENT
     free, _ = torch.cuda.mem_get_info(device)
-    size = sum(tensor.nbytes for tensor in vars(rows).values())
+    size = sum(tensor.nbytes for tensor in rows.tensors.values())
     return DataPath.RESIDENT if size <= SHARE_FOR_ROWS * free else DataPath.LOADER

@@ -117,12 +117,12 @@ class _Stand:
 
     @classmethod
     def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "_Stand":
-        training = data.training_windows(config.window, config.stride)
-        device = execution.device
-        if choose_data_path(execution.data_path, data.rows, device) is DataPath.LOADER:
-            loader = LoaderBatches(data.rows, config.window, device, execution.loader_workers)
-            return cls(data, execution, data.rows, loader, training)
-        rows = data.rows.to(device)
+        training = data.training_windows(config, config.stride)
+        device, seen = execution.device, data.rows.seen_by(config)
+        if choose_data_path(execution.data_path, seen, device) is DataPath.LOADER:
+            loader = LoaderBatches(seen, config.window, device, execution.loader_workers)
+            return cls(data, execution, seen, loader, training)
+        rows = seen.to(device)
         return cls(data, execution, rows, ResidentBatches(rows, config.window), training)
 
     def steps(self, config: RunConfig, precision: Precision, moment: float) -> list[float]:

@@ -13,9 +13,9 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.configuration import DataConfig, Fraction, LossConfig, NetworkConfig
+from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
 
-__all__ = ["RunConfig", "Schedule", "published_defaults"]
+__all__ = ["ADDED_LATER", "RunConfig", "Schedule", "published_defaults"]
 
 
 class Schedule(StrEnum):
@@ -100,10 +100,22 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         """JSON-serialisable values, every key present."""
         return self.model_dump(mode="json")
 
+    def identity(self) -> dict[str, Any]:
+        """`plain`, less what later versions have added and this run leaves at its default: records are known by it."""
+        plain = self.plain()
+        unused = {name for name in ADDED_LATER if plain[name] == PUBLISHED[name]}
+        return {name: value for name, value in plain.items() if name not in unused}
+
     def fingerprint(self) -> str:
         """SHA-256 over the canonical JSON: equal configurations, equal fingerprints, on every machine."""
-        canonical = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+ADDED_LATER = frozenset(InputConfig.model_fields) - {"window"}
+"""Settings that the first records lack."""
+
+PUBLISHED = RunConfig().plain()
 
 
 def published_defaults(dataset: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amnl_tune.rul.configuration import InputConfig
 from amnl_tune.rul.metrics import nasa_score, rmse
 from amnl_tune.rul.network import Prediction
 from amnl_tune.rul.preparation import EngineRows, PreparedData
@@ -55,10 +56,10 @@ def validate(model: nn.Module, rows: EngineRows, last: Tensor, window: int) -> f
     return rmse(predicted.cpu().numpy(), rows.rul[last].cpu().numpy())
 
 
-def validate_fully(model: nn.Module, data: PreparedData, rows: EngineRows, window: int) -> FullValidation:
-    """Truncated engines and all windows. `rows` are `data.rows`, on the model's device."""
-    device = rows.features.device
-    cut, every = data.validation_windows().to(device), data.all_validation_windows(window).to(device)
+def validate_fully(model: nn.Module, data: PreparedData, rows: EngineRows, seen: InputConfig) -> FullValidation:
+    """Truncated engines and all windows. `rows` are `data.rows` as the network sees them, on the model's device."""
+    device, window = rows.features.device, seen.window
+    cut, every = data.validation_windows().to(device), data.all_validation_windows(seen).to(device)
     predicted = predict_windows(model, rows, cut, window).rul.cpu().numpy()
     true = rows.rul[cut].cpu().numpy()
     return FullValidation(

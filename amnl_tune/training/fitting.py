@@ -1,6 +1,6 @@
 """`fit()`: one run as a generator of epochs.
 
-Notation: B batch, T window, F features (17), M training windows.
+Notation: B batch, T window, F channels of a row, M training windows.
 """
 
 import math
@@ -143,18 +143,18 @@ class Engines:
     @classmethod
     def of(cls, config: RunConfig, data: PreparedData, execution: Execution) -> "Engines":
         """As a run of `config` has them. Raises ConfigurationError as `fit`."""
-        training = data.training_windows(config.window, config.stride)
+        training = data.training_windows(config, config.stride)
         if config.batch_size > len(training):
             raise ConfigurationError(
                 f"`batch_size` must be at most the number of training windows, but got batch_size={config.batch_size} "
                 f"for {len(training)} windows of {data.dataset}; lower `batch_size` or `stride`"
             )
-        device = execution.device
-        if choose_data_path(execution.data_path, data.rows, device) is DataPath.LOADER:
-            rows = data.rows
+        device, seen = execution.device, data.rows.seen_by(config)
+        if choose_data_path(execution.data_path, seen, device) is DataPath.LOADER:
+            rows = seen
             batches: Batches = LoaderBatches(rows, config.window, device, execution.loader_workers)
         else:
-            rows = data.rows.to(device)
+            rows = seen.to(device)
             batches = ResidentBatches(rows, config.window)
         validation = data.validation_windows(config.validation_subset).to(rows.features.device)
         return cls(rows, batches, training, validation)
@@ -202,7 +202,7 @@ def _finished(result: EpochResult, data: PreparedData, engines: Engines) -> Epoc
     if result.diverged:
         return result
     state = result.state
-    return replace(result, final=validate_fully(state.best_model(), data, engines.rows, state.config.window))
+    return replace(result, final=validate_fully(state.best_model(), data, engines.rows, state.config))
 
 
 def _train_epoch(state: RunState, engines: Engines, step: Step | GraphedStep, team: Team) -> Tensor:

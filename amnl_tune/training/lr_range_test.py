@@ -54,8 +54,8 @@ def lr_range_test(
         ConfigurationError: as `fit`, for windows longer than every engine.
     """
     device = torch.device(device)
-    rows = data.rows.to(device)
-    last = data.training_windows(config.window, config.stride)
+    rows = data.rows.seen_by(config).to(device)
+    last = data.training_windows(config, config.stride)
     mean_rul = float(data.rows.rul[last].mean())
     state = RunState.start(config, mean_rul=mean_rul, data_sha256=data.sha256, device=device)
 

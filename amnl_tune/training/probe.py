@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from amnl_tune.training.batches import Batches
-from amnl_tune.training.config import RunConfig
+from amnl_tune.training.config import ADDED_LATER, RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.gauges import wait
 from amnl_tune.training.graph import make_step
@@ -40,7 +40,7 @@ SETTLING = 20
 """Steps that a GradScaler gets to find a scale at which nothing overflows."""
 SHAPE = (
     "window", "batch_size", "accumulation_steps", "conv_channels", "hidden_size", "num_layers", "num_heads", "fc_sizes",
-    "pooling", "loss", "ema_decay",
+    "pooling", "loss", "ema_decay", *sorted(ADDED_LATER),
 )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def _unsound(
 
 def _key(config: RunConfig, execution: Execution) -> str:
     """Of everything that the answer depends on."""
-    shape = {name: value for name, value in config.plain().items() if name in SHAPE}
+    shape = {name: value for name, value in config.identity().items() if name in SHAPE}
     here = {
         "host": platform.node(),
         "device": device_name(execution.device),

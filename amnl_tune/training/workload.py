@@ -6,7 +6,8 @@ Notation: T window, C a convolution's channels, H hidden size, D = 2 H.
 from itertools import pairwise
 
 from amnl_tune.rul.configuration import Loss, NetworkConfig, Pooling
-from amnl_tune.rul.network import FEATURE_COUNT, HEALTH_CLASSES, HEALTH_HEAD, RUL_HEAD
+from amnl_tune.rul.history import channel_names
+from amnl_tune.rul.network import HEALTH_CLASSES, HEALTH_HEAD, RUL_HEAD
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["forward_work", "step_work"]
@@ -18,7 +19,7 @@ BALANCED = (Loss.GABA, Loss.GRACE)
 def forward_work(config: NetworkConfig) -> float:
     """Multiply-adds of one window's forward pass; 100.9 million for the published network of 30 cycles."""
     cycles, width = config.window, 2 * config.hidden_size
-    convolutions = 3 * _products(FEATURE_COUNT, *config.conv_channels)
+    convolutions = 3 * _products(len(channel_names(config)), *config.conv_channels)
     inputs = [config.conv_channels[-1], *[width] * (config.num_layers - 1)]
     lstm = sum(2 * 4 * config.hidden_size * (size + config.hidden_size) for size in inputs)
     attention = 4 * width**2 + 2 * cycles * width

@@ -106,9 +106,13 @@ def test_from_a_file_to_an_export_and_again(bench: Bench) -> None:
     assert "search: trial" in out
     assert "promotion of trial" in out
     for told in (
+        "promotion: fitting gradient boosting, then scoring the test engines",
         "Best trials",
         "LR range test",
         "published defaults",
+        "than gradient boosting on",
+        "gradient boosting",
+        "age alone",
         "mean predictor",
         "Export",
         "Report",

@@ -22,7 +22,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.scores import TestScores
+from amnl_tune.search.scores import CandidateKind, TestScores
 from amnl_tune.search.scoring import ensure_scored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import parse_study_spec
@@ -57,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fleet_dir: Path) -> Itera
     number = open_promotion(ledger, spec, seeds=[42, 123])
     work(place, threads=1)
     scores = ensure_scored(ledger, spec, source, artifacts, number=number)
-    ship(ledger, spec, source, artifacts, home / "bundle")
+    ship(ledger, spec, source, artifacts, home / "bundle", kind=CandidateKind.NETWORK)
     yield Finished(spec, ledger, source, artifacts, scores, home / "bundle")
     ledger.close()
 

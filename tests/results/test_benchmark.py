@@ -227,7 +227,7 @@ def test_a_profile_adds_up_and_leaves_no_trace(
     assert sum(found.epoch.phases.shares().values()) == pytest.approx(1)
     assert min(vars(found.epoch.phases).values()) > 0
     assert 0 < found.epoch.optimizer < found.epoch.phases.backward
-    windows = len(tiny_data.training_windows(tiny_config.window, tiny_config.stride))
+    windows = len(tiny_data.training_windows(tiny_config, tiny_config.stride))
     assert (found.epoch.windows, found.epoch.steps_an_epoch) == (windows, -(-windows // tiny_config.batch_size))
     assert found.flops == pytest.approx(6 * forward_work(tiny_config) * found.epoch.samples_per_second)
     assert 0 < found.flops < found.peak_flops

@@ -92,7 +92,7 @@ def test_predicting_needs_neither_optuna_nor_a_database(finished: "Finished", fl
         ("config.toml", b"what is this", "must be TOML"),
         ("config.toml", b"[run]\nwindow = 1", "does not: .*`window`"),
         ("metrics.json", b"{", "must be JSON"),
-        ("preprocessing.json", b'{"format": 9}', "must be of format 1, but .* is of 9"),
+        ("preprocessing.json", b'{"format": 9}', "must be of format 1 or 2, but .* is of 9"),
         ("model.safetensors", b"x" * 40, "must belong together"),
         ("model.safetensors", None, "must belong together"),
         ("metrics.json", b"[1]", "must be a JSON object, but it is a list"),

@@ -25,6 +25,9 @@ def test_what_is_compared_is_what_was_measured(finished: "Finished") -> None:
         scores.comparison.winner_rmse.high,
     )
     assert row["verdict"] == scores.comparison.words
+    assert (row["choice"], row["choice_test_rmse"]) == (scores.choice, scores.chosen.test_rmse)
+    assert row["boosting_test_rmse"] == scores.rivals[0].test_rmse
+    assert " than gradient boosting on history statistics: " in row["against_boosting"]
     assert shown(frame)[0][5].startswith(f"{scores.winner.test_rmse:.2f} [")
 
 
@@ -44,5 +47,8 @@ def test_the_command_writes_a_page_and_names_an_unknown_study(finished: "Finishe
     assert json.loads(done.stdout)[0]["test_rmse"] == pytest.approx(finished.scores.winner.test_rmse)
     assert finished.scores.comparison.words in out.read_text()
     assert out.stat().st_size < 6e6
+    table = CliRunner().invoke(app, ["compare", "tiny", *storage], env={"COLUMNS": "80"}).stdout
+    assert max(map(len, table.splitlines())) <= 80
+    assert "boosting\n" in table.replace(" ", "\n") and f"{finished.scores.rivals[0].test_rmse:.2f}" in table
     refused = CliRunner().invoke(app, ["compare", "tiny", "nope", *storage])
     assert (refused.exit_code, "nope" in refused.stderr) == (2, True)

@@ -23,6 +23,7 @@ from amnl_tune.results.dashboard.markdown import code, plain, table
 from amnl_tune.results.dashboard.mount import checked_prefix
 from amnl_tune.results.dashboard.server import serve
 from amnl_tune.results.gallery import pictures
+from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Origin, Outcome, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.schema import upgrade
@@ -66,8 +67,11 @@ def test_a_study_s_page_tells_what_the_ledger_knows(finished: Any, site: Any) ->
     page = page_of(site)
     note = page["note"]["body"]
     assert "Is \\<b\\>this\\</b\\> escaped?" in note
-    winner = finished.scores.winner
-    assert f"RMSE of {winner.test_rmse:.2f} cycles" in note.replace("\\", "")
+    plain, chosen = note.replace("\\", ""), finished.scores.chosen
+    assert f"on 10 unseen test engines its RMSE is {chosen.test_rmse:.2f} [" in plain
+    against = summarize(finished.ledger, "tiny")["promotion"]["against_boosting"]["words"]
+    assert plain.index(against) < plain.index("The validation engines chose")
+    assert f"test RMSE {chosen.test_rmse:.2f} cycles" in plain
     for words in (
         "SIM1",
         "4 of 4 trials",

@@ -40,7 +40,7 @@ def test_onnx_answers_as_pytorch_does_for_any_batch(pooling: str) -> None:
     config = RunConfig.build({"dataset": "SIM1", "pooling": pooling, "hidden_size": 16, "num_layers": 2, "window": 30})
     model = AMNL(config)
     model.start_at(80.0)
-    session = onnxruntime.InferenceSession(onnx_model(model, config.window))
+    session = onnxruntime.InferenceSession(onnx_model([model], config))
     for batch in (1, 2, 65):
         windows = torch.randn(batch, config.window, 17, generator=torch.Generator().manual_seed(batch)) * 3
         rul, health = session.run(None, {"windows": windows.numpy()})
@@ -86,7 +86,7 @@ def test_the_model_card_says_what_was_measured_and_how(finished: "Finished") -> 
         f"{scores.mean_rmse:.2f}",
         scores.comparison.words,
         finished.source.training("SIM1").sha256,
-        "scored\nonce",
+        "Test engines: scored once.",
         "with the seeds 42, 123",
         "Intended use and limits",
     ):
@@ -99,16 +99,16 @@ def test_a_card_bears_missing_and_infinite_figures_and_says_what_is_wrong() -> N
     wide = {"value": None, "low": 3.0, "high": None}
     metrics = {
         "mean_over_seeds": {"validation_rmse": 11.0, "test_rmse": 12.0, "nasa_score": None},
-        "comparison": {"words": "inside seed noise", "winner_rmse": {"low": 1.0, "high": None}, "winner_nasa": wide},
+        "comparison": {"words": "not established", "winner_rmse": {"low": 1.0, "high": None}, "winner_nasa": wide},
         "looks_at_test": 2,
         "contaminated": True,
     }
     card = model_card(RunConfig(dataset="FD001"), {}, metrics)
     assert "12.00 [1.00, infinite] | - |" in card
-    assert "scored 2 times by this study" in card
+    assert "2 looks at these test engines in this storage" in card
     assert "Contaminated" in card
     assert "Simulated" not in card
-    assert "never for this configuration" in model_card(RunConfig(dataset="FD001"), {}, {"looks_at_test": 0})
+    assert "never scored for this configuration" in model_card(RunConfig(dataset="FD001"), {}, {"looks_at_test": 0})
 
 
 def test_several_seeds_give_an_uncertainty(finished: "Finished") -> None:

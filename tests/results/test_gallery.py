@@ -1,5 +1,7 @@
 """What the report's figures are drawn from, and that they show it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,12 @@ from plotly.offline import get_plotlyjs
 
 from amnl_tune.results import engine_figures, engine_frames, figures, gallery, search_figures
 from amnl_tune.results.frames import RUN_COLUMNS, history_frame
-from amnl_tune.results.report_tables import leaderboard, warnings
+from amnl_tune.results.report_tables import leaderboard
+from amnl_tune.results.sentences import warnings
 from amnl_tune.rul.metrics import nasa_score
 from amnl_tune.search.comparison import compare
-from amnl_tune.search.scores import CandidateScore, TestScores
+from amnl_tune.search.judging import judged
+from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
 
 TRUE = [100.0, 60.0, 20.0, 10.0]
 PREDICTED = [90.0, 70.0, 15.0, 40.0]
@@ -24,7 +28,7 @@ def scores() -> TestScores:
     )
     return TestScores(
         promotion=1, look=1, forced=False, dataset="FD001", data_sha256="0", scored_at=0.0, winner=winner,
-        incumbent=winner, mean_rmse=40.0, mean_nasa_score=1e4, true=TRUE, units=[1, 2, 3, 4], scored_by="me@here",
+        incumbent=replace(winner, trial_number=0, origin="published defaults"), mean_rmse=40.0, mean_nasa_score=1e4, true=TRUE, units=[1, 2, 3, 4], scored_by="me@here",
         comparison=compare(true, seeds, seeds + 5, candidates=1),
         lives=[{"unit": 4, "cycle": [1, 2], "true": [11.0, 10.0], "predicted": [50.0, 40.0]}],
     )  # fmt: skip
@@ -58,9 +62,38 @@ def test_health_lives_and_intervals(scores: TestScores) -> None:
     assert list(lives["predicted"]) == [50.0, 40.0]
     assert [list(trace.y) for trace in engine_figures.lives_figure(lives).data] == [[11.0, 10.0], [50.0, 40.0]]
     promotion = engine_frames.promotion_frame(scores)
-    assert list(promotion["who"]) == ["promoted", "published defaults"] * 2
+    assert list(promotion["who"]) == ["tuned network", "published defaults"] * 2
+    assert list(promotion["chosen"]) == [True, False] * 2
     rmse = engine_figures.promotion_figure(promotion).data[0]
     assert list(rmse.error_x.array) == pytest.approx([r.high - r.value for r in promotion.head(2).itertuples()])
+
+
+@pytest.mark.parametrize("choice", [CandidateKind.BOOSTING, CandidateKind.MIX])
+def test_the_figures_are_of_the_choice_and_all_candidates_are_compared(
+    scores: TestScores, choice: CandidateKind
+) -> None:
+    trees = [99.0, 61.0, 25.0, 11.0]
+    mixed = ((np.array(PREDICTED) + trees) / 2).tolist()
+    given = {CandidateKind.BOOSTING: trees, CandidateKind.MIX: mixed, CandidateKind.AGE_ALONE: [60.0] * 4}
+    rivals = [
+        CandidateScore(None, str(kind), 9.0, 1.0, 1.0, {}, predicted, health=[0, 1, 2, 2], kind=kind)
+        for kind, predicted in given.items()
+    ]
+    whole = judged(replace(scores, rivals=rivals, choice=choice), networks=2)
+    engines = engine_frames.engines_frame(whole)
+    assert list(engines["predicted"]) == given[choice]
+    assert engine_frames.health_frame(whole, (30.0, 80.0)).to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 2]]
+    promotion = engine_frames.promotion_frame(whole)
+    names = ["gradient boosting", "mix with boosting"]
+    first, second = names if choice is CandidateKind.BOOSTING else names[::-1]
+    assert list(promotion["who"])[:4] == [first, second, "tuned network", "published defaults"]
+    assert list(promotion["chosen"])[:4] == [True, False, False, False]
+    drawn = engine_figures.promotion_figure(promotion).data[0]
+    assert list(drawn.x) == list(promotion["value"])[:4]
+    assert len(set(drawn.marker.color[1:])) == 1 and drawn.marker.color[0] not in drawn.marker.color[1:]
+    pictures = {picture.key: picture.caption for picture in gallery._engines(whole, (30.0, 80.0))}
+    assert pictures["amnl-predictions"].endswith(f"by the {first}.")
+    assert pictures["amnl-lives"] == f"By the {first}."
 
 
 def test_search_figures_show_their_frames() -> None:

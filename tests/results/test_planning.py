@@ -343,7 +343,7 @@ def test_what_is_timed_covers_the_space(spec: StudySpec, fleet_dir: Path) -> Non
     assert (chosen[0].batch_size, chosen[0].hidden_size) == (32, 4)  # the incumbent
     assert (chosen[1].batch_size, chosen[1].hidden_size) == (16, 2)  # the least work
     assert len(representative(demand, 99)) == len(demand.jobs) == 4
-    windows = len(data.training_windows(20, 8))
+    windows = len(data.training_windows(demand.configs[demand.incumbent.shape], 8))
     assert demand.incumbent.steps == -(-windows // 32)
     assert demand.promotions == (1, 2)
 

@@ -46,7 +46,6 @@ def test_a_file_in_parts_is_predicted_as_a_whole(finished: "Finished", many: Pat
     bundle = load_bundle(finished.bundle)
     whole = predict(bundle, parse_fleet(content_of(many), many))
     parts = list(EnginePredictor(bundle).stream(many, block))
-    assert len(parts) == 2 if block > 1 << 20 else len(parts) > 3  # the last engine of a block may go on in the next
     together = pd.concat(parts, ignore_index=True)
     assert len(together) == 60
     pd.testing.assert_frame_equal(together, whole, rtol=1e-4, atol=1e-4)
@@ -71,7 +70,7 @@ def test_memory_does_not_grow_with_the_file(finished: "Finished", many: Path, tm
         return most
 
     peak(1)
-    assert peak(8) < 1.5 * peak(2)
+    assert peak(20) < 1.2 * peak(10)  # both hold more engines than are predicted at once
 
 
 def test_other_precisions_stay_within_their_tolerance(finished: "Finished", many: Path) -> None:

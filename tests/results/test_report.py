@@ -8,7 +8,7 @@ import pytest
 from amnl_tune.results import figures, frames
 from amnl_tune.results.engine_frames import engines_frame
 from amnl_tune.results.report import write_report
-from amnl_tune.results.report_tables import answer
+from amnl_tune.results.sentences import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.studies import find_study
@@ -102,5 +102,9 @@ def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished
 
 def test_the_answer_in_words(finished: "Finished") -> None:
     facts = summarize(finished.ledger, "tiny")
-    assert answer(facts).startswith(f"Trial {finished.scores.winner.trial_number}, trained at full length, predicts")
+    promotion = facts["promotion"]
+    assert answer(facts).startswith(promotion["against_boosting"]["words"])
+    assert "The validation engines chose " in answer(facts)
+    before = promotion | {"against_boosting": None}
+    assert answer(facts | {"promotion": before}).startswith("The validation engines chose ")
     assert "has not been promoted, so no test engine has been looked at" in answer(facts | {"promotion": None})

@@ -9,12 +9,13 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.cmapss import SENSORS
 from amnl_tune.rul.conditions import Scaling, fit_scaling
-from amnl_tune.rul.configuration import DataConfig, Normalization
+from amnl_tune.rul.configuration import DataConfig, InputConfig, Normalization
 from amnl_tune.rul.preparation import PreparedData, engine_rows, prepare
 from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
 
 CONFIG = DataConfig(dataset="SIM6")
+WINDOW = InputConfig(window=30)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def test_the_split_is_by_engine(data: PreparedData, fleet: TrainingFleet) -> Non
     assert not training & validation
     assert training | validation == set(fleet.frame["unit"])
     assert len(validation) == 3
-    used = data.rows.unit[data.training_windows(30)].unique().tolist()
+    used = data.rows.unit[data.training_windows(WINDOW)].unique().tolist()
     assert set(used) <= training
-    assert set(data.rows.unit[data.all_validation_windows(30)].tolist()) <= validation
+    assert set(data.rows.unit[data.all_validation_windows(WINDOW)].tolist()) <= validation
 
 
 def test_another_seed_holds_out_other_engines(fleet: TrainingFleet, data: PreparedData) -> None:
@@ -71,7 +72,7 @@ def test_windows_end_at_their_row_and_repeat_the_first_cycle_on_the_left(data: P
 
 
 def test_strides_count_back_from_the_end(data: PreparedData) -> None:
-    every, fourth = data.training_windows(30), data.training_windows(30, 4)
+    every, fourth = data.training_windows(WINDOW), data.training_windows(WINDOW, 4)
     assert set(fourth.tolist()) < set(every.tolist())
     for unit in data.training_units[:3]:
         own = fourth[data.rows.unit[fourth] == unit]
@@ -91,7 +92,7 @@ def test_a_window_longer_than_every_engine_is_refused(data: PreparedData) -> Non
     with pytest.raises(
         ConfigurationError, match="`window` must be at most the longest training engine, but got window=500"
     ):
-        data.training_windows(500)
+        data.training_windows(InputConfig(window=500))
 
 
 def test_a_split_needs_an_engine_on_either_side(fleet: TrainingFleet) -> None:
@@ -120,7 +121,7 @@ def test_the_scaling_survives_json(data: PreparedData, fleet: TrainingFleet) -> 
 def test_the_cache_gives_back_what_was_prepared(fleet: TrainingFleet, data: PreparedData, tmp_path: Path) -> None:
     first, second = (cached_prepare(fleet, CONFIG, tmp_path) for _ in range(2))
     for made in (first, second):
-        for name, tensor in vars(data.rows).items():
+        for name, tensor in data.rows.tensors.items():
             assert torch.equal(getattr(made.rows, name), tensor)
         assert torch.equal(made.truncations, data.truncations)
         assert made.scaling.to_plain() == data.scaling.to_plain()
@@ -151,7 +152,7 @@ COUNTS = {"FD001": 17_731, "FD002": 46_219, "FD003": 21_820, "FD004": 54_028}
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_windows_of_the_real_files(name: str, cmapss_dir: Path) -> None:
     made = prepare(FleetSource((cmapss_dir,)).training(name), DataConfig(dataset=name))
-    assert len(made._windows_of(made.rows.unit.unique(), 30, 1)) == COUNTS[name]
+    assert len(made._windows_of(made.rows.unit.unique(), WINDOW, 1)) == COUNTS[name]
     assert len(made.validation_units) == round(0.2 * len(made.rows.unit.unique()))
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from amnl_tune.errors import StudyError
 from amnl_tune.results.summary import summarize
 from amnl_tune.rul.cmapss import file_names
 from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
+from amnl_tune.search import choosing
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TestScoreRow
@@ -22,15 +25,28 @@ from amnl_tune.search.opening import OpenedStudy, open_study
 from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates, seeds_for
 from amnl_tune.search.proxy import proxy_check
 from amnl_tune.search.runner import Workplace
-from amnl_tune.search.scores import TestScores
-from amnl_tune.search.scoring import ensure_scored, find_scores, latest_scores, looks_at_test, score_again
+from amnl_tune.search.scores import CandidateKind, TestScores
+from amnl_tune.search.scoring import (
+    choice_of,
+    ensure_scored,
+    find_scores,
+    latest_scores,
+    looks_at_test,
+    looks_of,
+    score_again,
+)
 from amnl_tune.search.spec import StudySpec, TrialTable
+from amnl_tune.search.spec_tables import Incumbent
 from amnl_tune.search.test_selection import contamination, select_on_test
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
 
 pytestmark = pytest.mark.slow
+
+OLD = ("rivals", "choice", "against_boosting", "mean_validation_rmse")
+OLDER = ("kind", "fit_seconds", "predict_seconds", "rmse_interval", "nasa_interval", "against_choice")
+"""What records before boosting do not have."""
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 
@@ -102,7 +118,7 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
     assert scores.winner.health is not None and set(scores.winner.health) <= {0, 1, 2}
     assert scores.comparison is not None
     assert scores.comparison.winner_rmse.value == pytest.approx(scores.winner.test_rmse)
-    errors = dict(zip(scores.units, np.abs(np.array(scores.winner.predicted) - scores.true), strict=True))
+    errors = dict(zip(scores.units, np.abs(np.array(scores.chosen.predicted) - scores.true), strict=True))
     assert [life["unit"] for life in scores.lives] == sorted(errors, key=lambda unit: -errors[unit])[:6]
     assert all(life["cycle"][0] == 1 and len(life["true"]) == len(life["predicted"]) for life in scores.lives)
     candidates = promoted_candidates(place.ledger, spec.name, number)
@@ -113,13 +129,18 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
 
     before = scores.plain()  # as version 0.1 with schema 0002 entered it
     for score in (before["winner"], before["incumbent"]):
-        del score["predicted_by_seed"], score["health"]
-    for name in ("comparison", "lives", "scored_by"):
+        for name in (*OLDER, "predicted_by_seed", "health"):
+            del score[name]
+    for name in (*OLD, "comparison", "lives", "scored_by"):
         del before[name]
     with place.ledger.write() as session:
         session.scalars(select(TestScoreRow)).one().scores = json.dumps(before)
     assert find_scores(place.ledger, 1).comparison is None  # type: ignore[union-attr]
-    assert ensure_scored(place.ledger, spec, source, artifacts, number=number) == scores
+    shutil.rmtree(artifacts.home / "artifacts" / spec.name / f"promotion-{number:03d}")
+    whole = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    assert (whole.choice, whole.rivals, whole.against_boosting) == (CandidateKind.NETWORK, [], None)
+    assert (whole.comparison, whole.winner.health) == (scores.comparison, scores.winner.health)
+    assert artifacts.read_boosting(spec.name, number) is None, "boosting was no candidate of that choice"
     assert looks_at_test(place.ledger, spec.name) == 1
 
 
@@ -184,16 +205,19 @@ def results(ledger: Ledger) -> list[tuple[object, ...]]:
         return [(run.promotion, run.slot, run.value, run.status, run.config) for run in runs]
 
 
-def test_poisoned_test_labels_change_no_result_of_the_search(
+def test_poisoned_test_files_change_nothing_before_the_look(
     spec: StudySpec, source: FleetSource, fleet_dir: Path, tmp_path: Path
 ) -> None:
-    """Search, pruning and promotion on a folder with wrong test labels, and on one without any test file at all."""
+    """Search, pruning, promotion, boosting and choice: with garbled test files, and without any test file at all."""
     poisoned, bare = tmp_path / "poisoned", tmp_path / "bare"
     for folder in (poisoned, bare):
         shutil.copytree(fleet_dir, folder)
     _, test, rul = (f"{name}.gz" for name in file_names("SIM1"))
     labels = gzip.decompress((poisoned / rul).read_bytes()).decode().split()
     (poisoned / rul).write_bytes(gzip.compress("\n".join(str(999 - int(float(y))) for y in labels).encode()))
+    rows = gzip.decompress((poisoned / test).read_bytes()).decode().splitlines()
+    garbled = [" ".join([*row.split()[:2], *reversed(row.split()[2:])]) for row in rows]
+    (poisoned / test).write_bytes(gzip.compress("\n".join(garbled).encode()))
     for name in (test, rul):
         (bare / name).unlink()
     found = []
@@ -205,11 +229,17 @@ def test_poisoned_test_labels_change_no_result_of_the_search(
         url = ledger.url.render_as_string(hide_password=False)
         place = open_workplace(url, spec.name, own, artifacts, tensorboard=False)
         work(place, threads=1)
-        open_promotion(ledger, spec)
+        number = open_promotion(ledger, spec)
         work(place, threads=1)
-        found.append(results(ledger))
+        choice = choice_of(ledger, spec, own, artifacts, number=number)
+        assert choice.boosting is not None
+        kept = artifacts.read_boosting(spec.name, number)
+        assert kept == choice.boosting
+        validated = (choice.kind, choice.validation_rmse, choice.mean_validation_rmse)
+        found.append((results(ledger), validated, kept.onnx, kept.names))
         ledger.close()
     assert found[0] == found[1] == found[2]
+    assert found[0][1][1].keys() == set(CandidateKind)
 
 
 def test_what_the_search_is_given_has_no_room_for_test_data() -> None:
@@ -226,3 +256,127 @@ def test_the_scores_say_where_they_come_from(
         row = session.scalars(select(TestScoreRow)).one()
     assert "@" in row.scored_by
     assert json.loads(row.scores)["winner"]["by_seed"].keys() == {"42"}
+
+
+@pytest.mark.parametrize("kind", [CandidateKind.NETWORK, CandidateKind.BOOSTING, CandidateKind.MIX])
+def test_the_validation_engines_choose_and_the_look_follows_them(
+    kind: CandidateKind,
+    spec: StudySpec,
+    open_tiny: OpenTiny,
+    source: FleetSource,
+    artifacts: Artifacts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the test engines say: the validation figures are the only ones that are changed here."""
+    place = searched(spec, open_tiny)
+    number = open_promotion(place.ledger, spec)
+    work(place, threads=1)
+    figures = {CandidateKind.BOOSTING: 30.0, CandidateKind.MIX: 20.0} | {kind: 1.0}
+    candidates = promoted_candidates(place.ledger, spec.name, number)
+    if kind is CandidateKind.NETWORK:
+        figures = {CandidateKind.BOOSTING: 1e3, CandidateKind.MIX: 1e3}
+    given = iter([figures[CandidateKind.BOOSTING], figures[CandidateKind.MIX], 77.0])
+    monkeypatch.setattr(choosing, "rmse", lambda predicted, true: next(given))
+    scores = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    assert scores.choice is kind
+    assert scores.chosen.kind is kind
+    assert scores.winner.trial_number == candidates[0].trial_number
+    boosting, mix, age = scores.rivals
+    assert [score.kind for score in scores.rivals] == ["boosting", "mix", "age alone"]
+    assert [score.validation_rmse for score in scores.rivals] == [*figures.values(), 77.0]
+    assert all(score.trial_number is None and score.by_seed == {} for score in scores.rivals)
+    mean = np.mean(list(scores.winner.predicted_by_seed.values()), axis=0)
+    np.testing.assert_allclose(mix.predicted, (mean + np.array(boosting.predicted)) / 2, rtol=1e-6)
+    assert scores.winner.fit_seconds is not None and scores.winner.fit_seconds > 0
+    assert boosting.fit_seconds is not None and boosting.predict_seconds is not None
+    assert mix.fit_seconds == pytest.approx(scores.winner.fit_seconds + boosting.fit_seconds)
+    assert mix.predict_seconds is not None and mix.predict_seconds > boosting.predict_seconds
+    assert age.fit_seconds is not None and age.health is not None
+    errors = dict(zip(scores.units, np.abs(np.array(scores.chosen.predicted) - scores.true), strict=True))
+    assert [life["unit"] for life in scores.lives] == sorted(errors, key=lambda unit: -errors[unit])[:6]
+    last = [life["predicted"][-1] for life in scores.lives]
+    by_unit = dict(zip(scores.units, scores.chosen.predicted, strict=True))
+    assert last == pytest.approx([by_unit[life["unit"]] for life in scores.lives], abs=0.01)
+    assert summarize(place.ledger, spec.name)["promotion"]["choice"]["kind"] == kind
+
+
+def test_boosting_is_fitted_once_a_promotion_and_anew_on_other_engines(
+    spec: StudySpec,
+    open_tiny: OpenTiny,
+    source: FleetSource,
+    artifacts: Artifacts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, scores = promoted(spec, open_tiny, source, artifacts)
+    fitted = []
+    fit = choosing.fit_boosting
+    monkeypatch.setattr(choosing, "fit_boosting", lambda data: fitted.append(data) or fit(data))
+    again = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
+    assert fitted == []
+    assert again.rivals == scores.rivals
+    kept = artifacts.read_boosting(spec.name, 1)
+    assert kept is not None and scores.rivals[0].fit_seconds == kept.fit_seconds
+    fewer = replace(place.data, training_units=place.data.training_units[:-1])
+    other = choosing.kept_boosting(artifacts, spec.name, 1, fewer)
+    assert len(fitted) == 1
+    assert other.onnx != kept.onnx
+    assert artifacts.read_boosting(spec.name, 2) is None
+
+
+def test_without_boosting_a_promotion_is_what_it_was(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    full = spec.promotion.model_copy(update={"incumbents": (Incumbent.PUBLISHED,)})
+    plain = spec.model_copy(update={"promotion": full})
+    place, scores = promoted(plain, open_tiny, source, artifacts)
+    assert (scores.choice, scores.rivals, scores.against_boosting) == (CandidateKind.NETWORK, [], None)
+    assert scores.comparison is not None
+    assert artifacts.read_boosting(spec.name, 1) is None
+    row = json.loads(json.dumps(scores.plain()))
+    for name in OLD:  # a record of before boosting, of a study that would now have it
+        del row[name]
+    with place.ledger.write() as session:
+        session.scalars(select(TestScoreRow)).one().scores = json.dumps(row)
+    told = ensure_scored(place.ledger, spec, source, artifacts, number=1)
+    assert (told.choice, told.rivals, told.look) == (CandidateKind.NETWORK, [], 1)
+    assert artifacts.read_boosting(spec.name, 1) is None, "no refit"
+    assert looks_at_test(place.ledger, spec.name) == 1
+
+
+def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts, tmp_path: Path
+) -> None:
+    place, _ = promoted(spec, open_tiny, source, artifacts)
+    assert looks_of(place.ledger, "renamed") is None
+    assert looks_at_test(place.ledger, "renamed") == 0
+    renamed = spec.model_copy(update={"name": "renamed"})
+    promoted(renamed, open_tiny, source, artifacts)
+    first, second = looks_of(place.ledger, spec.name), looks_of(place.ledger, "renamed")
+    assert first is not None and second is not None
+    assert (first.number, first.total, second.number, second.total) == (1, 2, 2, 2)
+    assert first.by_study == second.by_study == {"tiny": 1, "renamed": 1}
+    scores = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
+    assert scores.forced
+    told = looks_of(place.ledger, spec.name)
+    assert told is not None
+    assert (told.number, told.total, told.by_study) == (3, 3, {"tiny": 2, "renamed": 1})
+    assert looks_at_test(place.ledger, "renamed") == 3
+    facts = summarize(place.ledger, "renamed")["promotion"]
+    assert (facts["looks_at_test"], facts["looks"], facts["forced"]) == (
+        3,
+        looks_of(place.ledger, "renamed").plain(),
+        False,
+    )
+
+    folder = tmp_path / "other"
+    write_fleet("SIM1", folder, seed=2, engines=10)
+    other = FleetSource((folder,))
+    elsewhere = spec.model_copy(update={"name": "elsewhere"})
+    open_study(place.ledger, elsewhere, other, artifacts, device="cpu")
+    url = place.ledger.url.render_as_string(hide_password=False)
+    own = open_workplace(url, "elsewhere", other, artifacts, tensorboard=False)
+    work(own, threads=1)
+    number = open_promotion(place.ledger, elsewhere)
+    work(own, threads=1)
+    ensure_scored(place.ledger, elsewhere, other, artifacts, number=number)
+    assert looks_of(place.ledger, "elsewhere").plain() == {"number": 1, "total": 1, "by_study": {"elsewhere": 1}}

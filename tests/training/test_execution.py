@@ -40,7 +40,7 @@ def test_the_data_loader_gives_the_losses_of_the_resident_rows_exactly(
 def test_rows_stay_on_the_device_unless_they_do_not_fit(
     tiny_data: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = sum(tensor.nbytes for tensor in vars(tiny_data.rows).values())
+    size = sum(tensor.nbytes for tensor in tiny_data.rows.tensors.values())
     for free, chosen in ((3 * size, DataPath.RESIDENT), (size, DataPath.LOADER)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, free))
         assert choose_data_path(DataPath.AUTO, tiny_data.rows, CUDA) is chosen
@@ -61,7 +61,7 @@ def test_bf16_is_another_precision_and_nearly_the_same_result(tiny_config: RunCo
 def test_both_heads_stay_in_float32(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
     """bfloat16 has eight bits: between 64 and 128 it knows half cycles only."""
     model = next(fit(tiny_config, tiny_data)).state.best_model()
-    windows = tiny_data.rows.windows(tiny_data.training_windows(tiny_config.window)[:64], tiny_config.window)
+    windows = tiny_data.rows.windows(tiny_data.training_windows(tiny_config)[:64], tiny_config.window)
     with torch.no_grad(), autocast(Precision.BF16, CPU):
         predicted = model(windows)
     assert predicted.rul.dtype is predicted.health.dtype is torch.float32
@@ -97,7 +97,7 @@ def test_the_probe_times_the_real_step_and_is_remembered(
 ) -> None:
     execution = Execution(precision=Precision.AUTO, probes=tmp_path)
     batches = ResidentBatches(tiny_data.rows, tiny_config.window)
-    training = tiny_data.training_windows(tiny_config.window)
+    training = tiny_data.training_windows(tiny_config)
     chosen = best_precision(tiny_config, batches, training, execution)
     (place,) = tmp_path.iterdir()
 
@@ -120,7 +120,7 @@ def test_the_probe_leaves_the_callers_random_numbers_alone(tiny_config: RunConfi
     found = probe(
         tiny_config,
         ResidentBatches(tiny_data.rows, tiny_config.window),
-        tiny_data.training_windows(tiny_config.window),
+        tiny_data.training_windows(tiny_config),
         Execution(precision=Precision.AUTO),
     )
     assert torch.equal(torch.rand(3), expected)
@@ -152,7 +152,7 @@ def test_never_a_slower_or_a_worse_precision(
     found = probe(
         tiny_config,
         ResidentBatches(tiny_data.rows, tiny_config.window),
-        tiny_data.training_windows(tiny_config.window),
+        tiny_data.training_windows(tiny_config),
         Execution(precision=Precision.AUTO),
     )
     assert found.precision == chosen

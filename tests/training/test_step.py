@@ -17,7 +17,7 @@ def step_of(config: RunConfig, data: PreparedData, count: int = 30) -> tuple[Ten
     """Raw terms and gradient (P,) of a first step on `count` windows."""
     state = RunState.start(config, mean_rul=80.0, data_sha256="", device=CPU)
     state.model.train()
-    last = data.training_windows(config.window)[:count]
+    last = data.training_windows(config)[:count]
     state.begin_step(10)
     terms = Step(state)(data.rows.windows(last, config.window), data.rows.rul[last])
     gradients = [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in state.parameters]
@@ -47,7 +47,7 @@ def test_the_gradient_is_that_of_the_loss(tiny_config: RunConfig, tiny_data: Pre
     _, gradient, _ = step_of(config, tiny_data)
     state = RunState.start(config, mean_rul=80.0, data_sha256="", device=CPU)
     state.model.train()
-    last = tiny_data.training_windows(config.window)[:30]
+    last = tiny_data.training_windows(config)[:30]
     predicted = state.model(tiny_data.rows.windows(last, config.window))
     state.loss(predicted, tiny_data.rows.rul[last], state.shared).total.backward()
     plain = [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in state.parameters]

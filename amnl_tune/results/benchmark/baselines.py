@@ -47,14 +47,17 @@ class WindowDataset(Dataset[tuple[Tensor, Tensor]]):
     """One window and its label at a time, cut from the rows when asked for."""
 
     def __init__(self, rows: EngineRows, last: Tensor, window: int) -> None:
-        self.features, self.rul, self.first = rows.features, rows.rul, rows.first
+        self.rows, self.features, self.rul = rows, rows.features, rows.rul
         self.last, self.window = last.tolist(), window
+        self.plain = rows.step == 1 and bool((last - rows.first[last] >= window - 1).all())
 
     def __len__(self) -> int:
         return len(self.last)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         end = self.last[index]
+        if not self.plain:
+            return self.rows.windows(torch.tensor([end]), self.window)[0], self.rul[end]
         return self.features[end - self.window + 1 : end + 1], self.rul[end]
 
 

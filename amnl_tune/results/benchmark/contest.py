@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from amnl_tune.results.benchmark.baselines import (
     sample_loader,
     tensor_loader,
 )
-from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.rul.preparation import EngineRows, PreparedData
 from amnl_tune.training.batches import Batches, ResidentBatches
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
@@ -65,7 +66,12 @@ class Arena:
     @property
     def training(self) -> Tensor:
         """(M,) last rows of the training windows."""
-        return self.data.training_windows(self.config.window, self.config.stride)
+        return self.data.training_windows(self.config, self.config.stride)
+
+    @cached_property
+    def rows(self) -> EngineRows:
+        """What the network sees, on the host."""
+        return self.data.rows.seen_by(self.config)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -248,7 +254,7 @@ def _ours(arena: Arena) -> _Arm:
 
 def _gathered(arena: Arena) -> Iterator[Sequence[Tensor]]:
     """Batches from rows on the device, epoch after epoch."""
-    batches: Batches = ResidentBatches(arena.data.rows.to(arena.device), arena.config.window)
+    batches: Batches = ResidentBatches(arena.rows.to(arena.device), arena.config.window)
     order, training = arena.order(), arena.training
     while True:
         parts = torch.split(training[order.draw()], arena.config.batch_size)

@@ -41,7 +41,7 @@ def measure_data_paths(arena: Arena, *, rounds: int) -> list[DataPathCost]:
 
 
 def _paths(arena: Arena) -> dict[str, Callable[[], Iterable[Sequence[Tensor]]]]:
-    rows, training, config = arena.data.rows, arena.training, arena.config
+    rows, training, config = arena.rows, arena.training, arena.config
     pinned, order = arena.device.type == "cuda", arena.order()
     samples = sample_loader(rows, training, config, order=order, workers=arena.workers, pinned=pinned)
     tensors = tensor_loader(rows, training, config, order=order, pinned=pinned)

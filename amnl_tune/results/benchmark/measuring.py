@@ -118,7 +118,7 @@ def measure(
 def _inference(arena: Arena, rounds: int) -> tuple[list[InferenceSpeed], int]:
     model = arena.start(Precision.FP32).model
     last = arena.training[:MOST_WINDOWS].to(arena.device)
-    windows = arena.data.rows.to(arena.device).windows(last, arena.config.window)
+    windows = arena.rows.to(arena.device).windows(last, arena.config.window)
     speeds = measure_inference(model, windows, arena.precision, rounds=rounds)
     return speeds, sum(p.numel() for p in model.parameters())
 

@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import plotly.graph_objects as go
 
+from amnl_tune.results import sentences
 from amnl_tune.results.budgets import Use, budget_uses
 from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
 from amnl_tune.results.dashboard.markdown import code, number, plain, table
 from amnl_tune.results.gallery import pictures
-from amnl_tune.results.report_tables import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.studies import find_study
@@ -56,7 +56,8 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
     if row.stopped_at is not None:
         told.insert(1, ("Stopped", "nobody works on it until `amnl-tune study resume`"))
     question = f"**{plain(facts['question'])}**\n\n" if facts["question"] else ""
-    return f"{question}{plain(answer(facts))}\n\n{table(('', ''), [(f'**{name}**', text) for name, text in told])}"
+    rows = [(f"**{name}**", text) for name, text in told]
+    return f"{question}{plain(sentences.answer(facts))}\n\n{table(('', ''), rows)}"
 
 
 def _trials(facts: dict[str, Any]) -> str:
@@ -103,11 +104,13 @@ def _promotion(facts: dict[str, Any]) -> str:
         return "none yet"
     if not promotion["scored"]:
         return f"{promotion['finished']} of {promotion['runs']} full runs finished"
-    winner = promotion["winner"]
-    times = "once" if promotion["looks_at_test"] == 1 else f"{promotion['looks_at_test']} times"
+    chosen = promotion["choice"]
+    who = f"{chosen['name']}, trial {chosen['trial']}" if chosen["trial"] is not None else chosen["name"]
+    seeds = f", {chosen['seeds']} seeds" if chosen["seeds"] else ""
+    looks = plain(sentences.looks(promotion, study=facts["study"]))
     return (
-        f"trial {winner['trial']}: test RMSE {winner['test_rmse']:.2f} cycles, NASA score {winner['nasa_score']:.0f}, "
-        f"{len(winner['seeds'])} seeds, scored {times}"
+        f"chosen by the validation engines: {who}; test RMSE {chosen['test_rmse']:.2f} cycles, NASA score "
+        f"{sentences.figure(chosen['nasa_score'], digits=0)}{seeds}; {looks}"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from amnl_tune.rul.configuration import InputConfig
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
@@ -19,7 +20,7 @@ DRAWN = 64
 
 SHAPE = (
     "window", "batch_size", "accumulation_steps", "conv_channels", "hidden_size", "num_layers", "num_heads", "fc_sizes",
-    "pooling",
+    "pooling", *InputConfig.model_fields,
 )  # fmt: skip
 """Settings that decide how long a step takes, with the loss's passes and the weight EMA."""
 
@@ -83,7 +84,7 @@ def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
     incumbent = spec.run_config(spec.incumbent_parameters())
     seed = spec.promotion.seeds[0]
     full = [spec.promotion_config(config, seed) for config in (*sampled, incumbent)]
-    counted: dict[tuple[int, int], int] = {}
+    counted: dict[tuple[int, bool, int], int] = {}
     jobs = {config: job_of(config, data, counted) for config in (*sampled, incumbent, *full)}
     top = min(spec.promotion.top_k, spec.budget.trials)
     both = min(top + spec.promotion.incumbent, spec.budget.trials)
@@ -102,15 +103,15 @@ def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
     )
 
 
-def job_of(config: RunConfig, data: PreparedData, counted: dict[tuple[int, int], int]) -> Job:
-    """A configuration's job; `counted` remembers windows by (window, stride).
+def job_of(config: RunConfig, data: PreparedData, counted: dict[tuple[int, bool, int], int]) -> Job:
+    """A configuration's job; `counted` remembers windows by (span, padded, stride).
 
     Raises:
         ConfigurationError: windows longer than every engine.
     """
-    place = config.window, config.stride
+    place = config.span, config.pad_short, config.stride
     if place not in counted:
-        counted[place] = len(data.training_windows(*place))
+        counted[place] = len(data.training_windows(config, config.stride))
     windows = counted[place]
     cut = len(data.validation_windows())
     return Job(
@@ -118,7 +119,7 @@ def job_of(config: RunConfig, data: PreparedData, counted: dict[tuple[int, int],
         steps=math.ceil(windows / config.batch_size),
         windows=windows,
         validated=len(data.validation_windows(config.validation_subset)),
-        at_end=cut + len(data.all_validation_windows(config.window)),
+        at_end=cut + len(data.all_validation_windows(config)),
         step_work=step_work(config),
         forward_work=forward_work(config),
     )

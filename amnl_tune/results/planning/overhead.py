@@ -62,7 +62,7 @@ def measure_overheads(
 def _small(spec: StudySpec, data: PreparedData) -> StudySpec:
     """The incumbent's network with a window an engine, pruned at the last epoch but one: no full pass at the end."""
     incumbent = spec.run_config(spec.incumbent_parameters())
-    windows = len(data.training_windows(incumbent.window, FAR_APART))
+    windows = len(data.training_windows(incumbent, FAR_APART))
     batch = min(windows, incumbent.batch_size)
     fixed = {name: value for name, value in incumbent.plain().items() if name not in OWNED and value is not None}
     fixed |= {

@@ -1,0 +1,99 @@
+"""`preprocessing.json` of an export: everything between an engine's rows and what its model takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from amnl_tune.errors import BundleError
+from amnl_tune.rul.cmapss import FEATURES, SENSORS, SETTINGS
+from amnl_tune.rul.conditions import Scaling
+from amnl_tune.rul.configuration import RUL_CAP
+from amnl_tune.rul.history import AGE_SCALE, channel_names
+from amnl_tune.rul.network import HEALTH_CLASSES
+from amnl_tune.training.config import ADDED_LATER, RunConfig
+
+__all__ = ["FORMATS", "preprocessing", "require_format", "scaling_of"]
+
+KINDS = ("network", "boosting", "mix")
+FORMATS = (1, 2)
+"""1: windows of settings and sensors, as before history channels. 2: says what it is, and which channels it takes."""
+
+DEFINITIONS = {
+    "scaling": "x = (sensor - sensor_mean[c]) / sensor_std[c], c the condition whose centroid is nearest to "
+    "(setting - setting_mean) / setting_std",
+    "deviation_K": "x less its mean over the engine's first K rows, of those so far while there are fewer",
+    "ewma_A": "m / w, from m = w = 0 on, with each row: m = (1 - A) m + A x, w = (1 - A) w + A",
+    "age": f"rows of the engine so far, this one included, / {AGE_SCALE:g}",
+    "pool": "each channel's mean over the last `pool` rows (of those that the engine has); the steps of a window are "
+    "`pool` rows apart, the last one at the engine's last row",
+    "window": "an engine with too few rows repeats its first one on the left",
+    "statistics": "of x: ewma_A as above; mean_N, sd_N (divided by N) and slope_N (least squares, a cycle) over the "
+    "last N rows, of those that there are; mean_so_far; age in cycles",
+}
+
+
+def preprocessing(
+    config: RunConfig, scaling: Scaling, *, kind: str = "network", statistics: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The document, JSON-serialisable.
+
+    Args:
+        config: of the run. scaling: fitted on its training engines.
+        kind: `network`, `boosting` or `mix`. statistics: that boosting reads.
+    """
+    common = {
+        "format": FORMATS[0],
+        "features": list(channel_names(config)),
+        "window": config.window,
+        "rul_cap": RUL_CAP,
+        "health_classes": list(HEALTH_CLASSES),
+        "health_thresholds": list(config.health_thresholds),
+        "health_from": "network" if kind != "boosting" and config.health_is_trained else "rul",
+        "scaling": scaling.to_plain(),
+    }
+    if kind == "network" and not ADDED_LATER & config.identity().keys():
+        return common
+    return common | {
+        "format": FORMATS[1],
+        "kind": kind,
+        "scaled": list(FEATURES),
+        "history": {name: config.plain()[name] for name in sorted(ADDED_LATER)},
+        "statistics": list(statistics),
+        "needs_whole_record": kind != "network" or config.needs_whole_record,
+        "definitions": DEFINITIONS,
+    }
+
+
+def require_format(document: Mapping[str, Any], where: object) -> None:
+    """Raises BundleError for a format or a kind of model that this version does not know."""
+    if document.get("format") not in FORMATS:
+        raise BundleError(
+            f"A bundle must be of format {' or '.join(map(str, FORMATS))}, but {where} is of {document.get('format')}; "
+            "export it again with this version"
+        )
+    if document.get("kind", KINDS[0]) not in KINDS:
+        raise BundleError(
+            f"A bundle's kind must be one of {', '.join(KINDS)}, but {where} is {document['kind']!r}; export it again "
+            "with this version"
+        )
+
+
+def scaling_of(document: Mapping[str, Any], config: RunConfig) -> Scaling:
+    """The scaling; raises ValueError on numbers that cannot scale a row, or that another run's model was trained on."""
+    scaling = Scaling.from_plain(document["scaling"])
+    conditions, settings, sensors = len(scaling.centroids), (len(SETTINGS),), len(SENSORS)
+    shapes = ((conditions, *settings), settings, settings, (conditions, sensors), (conditions, sensors))
+    arrays = tuple(vars(scaling).values())
+    if not conditions or tuple(array.shape for array in arrays) != shapes:
+        raise ValueError("its `scaling` has other shapes than the features")
+    if (
+        not all(np.isfinite(array).all() for array in arrays)
+        or min(scaling.setting_std.min(), scaling.sensor_std.min()) <= 0
+    ):
+        raise ValueError("its `scaling` must hold finite numbers and positive standard deviations")
+    if document["window"] != config.window:
+        raise ValueError(f"its window is {document['window']}, that of config.toml {config.window}")
+    if document["features"] != list(channel_names(config)):
+        raise ValueError("its `features` are not those of config.toml")
+    return scaling

@@ -1,0 +1,222 @@
+"""Every sentence about a promotion, once: pure functions of its facts, for terminal, report, card and dashboard.
+
+`promotion` is what `summary.summarize` tells under that key; an export's metrics have the same keys.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin
+from amnl_tune.search.scores import CandidateKind
+
+__all__ = [
+    "SHORT_NAMES",
+    "SIMULATED",
+    "against_choice",
+    "answer",
+    "choice",
+    "duration",
+    "figure",
+    "how_judged",
+    "interval",
+    "looks",
+    "network",
+    "network_against_boosting",
+    "proxy",
+    "verdicts",
+    "warnings",
+]
+
+SHORT_NAMES: Mapping[str, str] = {
+    CandidateKind.NETWORK: "tuned network",
+    CandidateKind.BOOSTING: "gradient boosting",
+    CandidateKind.MIX: "mix with boosting",
+    CandidateKind.AGE_ALONE: "age alone",
+}
+"""Of the kinds, in tables."""
+
+SIMULATED = "Simulated data. These figures say nothing about real engines."
+BOOSTING = "gradient boosting on history statistics"
+Facts = Mapping[str, Any]
+
+
+def answer(facts: Facts) -> str:
+    """What was found; where there is boosting, first of all whether the tuned network beats it."""
+    promotion, best = facts["promotion"], facts["best_trials"]
+    if promotion and promotion["scored"]:
+        return " ".join(_found(promotion))
+    if best:
+        return (
+            f"Trial {best[0]['trial']} is the best so far, with a validation RMSE of {best[0]['validation_rmse']:.2f} "
+            "cycles; it has not been promoted, so no test engine has been looked at."
+        )
+    return "No trial has completed yet."
+
+
+def _found(promotion: Facts) -> list[str]:
+    mean = promotion["mean_predictor"]
+    return [
+        *verdicts(promotion),
+        f"Always predicting the mean gives {mean['test_rmse']:.2f} and {figure(mean['nasa_score'], digits=0)}.",
+    ]
+
+
+def verdicts(promotion: Facts) -> list[str]:
+    """The network against boosting, the validation engines' choice, the network against the published defaults."""
+    against, chosen = promotion.get("against_boosting"), promotion.get("choice")
+    said = (against["words"] if against else "", choice(promotion) if chosen else "", _against_published(promotion))
+    return [text for text in said if text]
+
+
+def _against_published(promotion: Facts) -> str:
+    defaults, compared = promotion.get("published_defaults"), promotion.get("comparison") or {}
+    winner = promotion.get("winner") or {}
+    if not defaults and not compared:
+        return ""
+    if (defaults or {}).get("trial", -1) == winner.get("trial"):
+        return "The best network is the published defaults: the search found nothing better."
+    figure_of = defaults and defaults.get("test_rmse")
+    if not compared:
+        return "" if figure_of is None else f"The published defaults have a test RMSE of {figure_of:.2f} cycles."
+    figures = "" if figure_of is None else f" ({figure_of:.2f} cycles)"
+    return f"The network against the published defaults{figures}: {compared['words']}."
+
+
+def network(trial: int | None, *, published: bool) -> str:
+    """The promotion's best network, at the beginning of a sentence."""
+    return (
+        f"The best network (trial {trial}, the published defaults)"
+        if published
+        else f"The tuned network (trial {trial})"
+    )
+
+
+def network_against_boosting(who: str, network_rmse: float, boosting_rmse: float, margin: Margin) -> str:
+    """A whole sentence: better, worse or not established, with both figures (cycles) and the interval."""
+    verdict = "better" if margin.better else "worse" if margin.established else "not established better"
+    both = f"{network_rmse:.1f} against {boosting_rmse:.1f} cycles"
+    if margin.difference is None:
+        return f"{who} is {verdict} than {BOOSTING}: {both}."
+    one = margin.difference
+    few = f"; {FEW_SEEDS}" if margin.few_seeds else ""
+    difference = f"difference {one.value:+.1f} [{one.low:.1f}, {one.high:.1f}]{few}"
+    return f"{who} is {verdict} than {BOOSTING}: {both} ({difference})."
+
+
+def against_choice(margin: Margin) -> str:
+    """For a table's cell: by how many cycles more a candidate errs than the choice, and whether that is established."""
+    if margin.difference is None:
+        return "not told apart"
+    one = margin.difference
+    return f"{one.value:+.1f} [{one.low:.1f}, {one.high:.1f}]" + ("" if margin.established else ", not told apart")
+
+
+def choice(promotion: Facts) -> str:
+    """What the validation engines chose, and its figures on the test engines."""
+    chosen = promotion["choice"]
+    names = {CandidateKind.BOOSTING: BOOSTING, CandidateKind.MIX: "the mix of network and gradient boosting"}
+    of_trial = f"the {chosen['name']} (trial {chosen['trial']})"
+    return (
+        f"The validation engines chose {names.get(chosen['kind'], of_trial)} (validation RMSE "
+        f"{chosen['validation_rmse']:.2f} cycles): on {promotion['test_engines']} unseen test engines its RMSE is "
+        f"{interval(chosen, 'test_rmse', 2)} cycles and its NASA score {interval(chosen, 'nasa_score', 0)}."
+    )
+
+
+def looks(promotion: Facts, *, study: str | None) -> str:
+    """How often the test engines have been looked at: "scored once" only if nobody else in the storage has."""
+    total, known = promotion.get("looks_at_test") or 0, promotion.get("looks")
+    if not total:
+        return "never scored for this configuration"
+    if total == 1:
+        return "scored once"
+    if not known:
+        return f"{total} looks at these test engines in this storage"
+    counts = known["by_study"]
+    others = {name: count for name, count in counts.items() if name != study}
+    named = ", ".join(name if count == 1 else f"{name} ({count})" for name, count in sorted(others.items()))
+    also = f" (also by {'study' if len(others) == 1 else 'studies'} {named})" if others else " (all by this study)"
+    return f"look {known['number']} of {total} at these test engines in this storage{also}"
+
+
+def how_judged(promotion: Facts) -> str:
+    """How intervals and verdicts were made; empty where there are none."""
+    compared = promotion.get("comparison")
+    if not compared:
+        return ""
+    several = compared.get("candidates", 1) > 1 or promotion.get("against_boosting")
+    of_k = "; those of differences are wider, corrected for having picked the best of several" if several else ""
+    return (
+        f"95% intervals by bootstrap over engines and seeds{of_k}. A difference is established if its interval "
+        f"excludes zero and every side that has seeds has at least {FEWEST_SEEDS}."
+    )
+
+
+def proxy(check: Facts | None) -> str:
+    """Short trials against full runs; empty where that was not asked."""
+    if not check or check.get("spearman") is None:
+        return ""
+    return (
+        f"Short trials and full runs rank alike with a correlation of {check['spearman']:.2f} over "
+        f"{len(check['configurations'])} configurations; regret {check['regret']:.2f} cycles."
+    )
+
+
+def warnings(facts: Facts) -> list[str]:
+    """What takes from the figures' worth; each begins with a headline and ". "."""
+    promotion = facts["promotion"] or {}
+    said = []
+    if facts["dataset"].startswith("SIM"):
+        said.append(SIMULATED)
+    if (promotion.get("looks_at_test") or 0) > 1:
+        words = looks(promotion, study=facts.get("study"))
+        forced = "; the later looks of this promotion were forced" if promotion.get("forced") else ""
+        said.append(f"Looked at again. {words[0].upper()}{words[1:]}{forced}.")
+    contaminated = promotion.get("contaminated")
+    if contaminated:
+        said.append(f"Contaminated. {_contamination(contaminated)}")
+    check = promotion.get("proxy_check") or {}
+    if check.get("warning"):
+        said.append(f"Short trials. In this study {check['warning']}.")
+    return said
+
+
+def _contamination(contaminated: Facts) -> str:
+    claims = "; ".join(
+        f"{claim['best_test_rmse']:.2f} instead of {claim['honest_test_rmse']:.2f} (trial {claim['trial']}, seed "
+        f"{claim['seed']}, epoch {claim['best_test_epoch']})"
+        for claim in contaminated["claims"]
+    )
+    claimed = f"would have claimed a test RMSE of {claims}." if claims else "claims more; the look was interrupted."
+    return f"{contaminated['by']} looked at the test engines after every epoch. A choice by them {claimed}"
+
+
+def figure(value: float | None, *, digits: int) -> str:
+    """A number; JSON has no word for an infinite one."""
+    return "infinite" if value is None or value == float("inf") else f"{value:.{digits}f}"
+
+
+def interval(row: Facts, name: str, digits: int, *, ends: int | None = None) -> str:
+    """A leaderboard's figure with its interval, if it has one; a dash where it was not measured, or is not finite.
+
+    Args:
+        digits: after the point. ends: those of the interval's ends; None: as many.
+    """
+    value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
+    if value is None:
+        return "-"
+    if low is None and high is None:
+        return figure(value, digits=digits)
+    around = ", ".join(figure(end, digits=digits if ends is None else ends) for end in (low, high))
+    return f"{figure(value, digits=digits)} [{around}]"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as short as a table's cell; empty if unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,63 @@
+"""What a promotion's trained networks answer, from their kept weights."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from amnl_tune.rul.loss import health_class
+from amnl_tune.rul.network import AMNL
+from amnl_tune.rul.preparation import EngineRows
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.promotion import Candidate
+from amnl_tune.training.config import RunConfig
+from amnl_tune.training.evaluation import predict_windows
+
+__all__ = ["SeedAnswers", "answers_of", "run_config"]
+
+
+@dataclass(frozen=True)
+class SeedAnswers:
+    """One configuration's answers on M windows, by its S seeds.
+
+    Attributes:
+        rul: (S, M) cycles.
+        health: (S, M, 3) probabilities; without a trained health head, the class of the seed's own RUL.
+        seconds: of one seed's pass over the windows, its channels included; mean over the seeds.
+    """
+
+    rul: Tensor
+    health: Tensor
+    seconds: float
+
+
+def run_config(run: RunRow) -> RunConfig:
+    """A planned run's configuration."""
+    return RunConfig.model_validate_json(run.config or "")
+
+
+def answers_of(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, last: Tensor) -> SeedAnswers:
+    """Of the complete runs, in their order.
+
+    Args:
+        candidate: with one complete run at least. artifacts: holds the weights.
+        rows: prepared rows of the engines, on the host. last: (M,) last rows of the windows.
+
+    Raises:
+        StorageError: weights are not there.
+    """
+    rul, health, seconds = [], [], 0.0
+    for run in candidate.complete:
+        config = run_config(run)
+        model = AMNL(config)
+        model.load_state_dict(load(artifacts.read_weights(run)))
+        started = time.perf_counter()
+        answer = predict_windows(model, rows.seen_by(config), last, config.window)
+        seconds += time.perf_counter() - started
+        rul.append(answer.rul)
+        read_off = torch.nn.functional.one_hot(health_class(answer.rul, config.health_thresholds), 3).float()
+        health.append(answer.health.softmax(dim=1) if config.health_is_trained else read_off)
+    return SeedAnswers(torch.stack(rul), torch.stack(health), seconds / len(rul))
