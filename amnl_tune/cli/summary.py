@@ -79,7 +79,7 @@ def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
     for name, width in (("valid.\nRMSE", 6), ("test RMSE\n(cycles)", 9), ("NASA\nscore", 10), ("seeds", 5),
                         ("fit,\npredict", 7)):  # fmt: skip
         table.add_column(name, justify="right", overflow="fold", min_width=width)
-    table.add_column("against\nthe choice", overflow="fold", min_width=13)
+    table.add_column("against\nthe choice", overflow="fold", min_width=9)
     for row in rows:
         against = "the choice" if row["chosen"] else (row["against_choice"] or {}).get("words", "")
         table.add_row(
@@ -89,7 +89,7 @@ def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
             sentences.interval(row, "nasa_score", 0).replace(" [", "\n["),
             str(row["seeds"] or ""),
             "\n".join(sentences.duration(row[f"{name}_seconds"]) for name in ("fit", "predict")).strip(),
-            against.replace(" [", "\n[").replace("], ", "]\n"),
+            against.replace(" [", "\n[").replace("], ", "]\n").replace("told apart", "told\napart"),
         )
     return table
 
