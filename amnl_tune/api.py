@@ -134,18 +134,20 @@ def export(
     out: Path | str,
     *,
     trial: int | None = None,
+    kind: str | None = None,
     storage: str | None = None,
     home: Path | None = None,
     data_dir: Path | None = None,
     artifacts: str | None = None,
 ) -> Path:
-    """`amnl-tune export`: the winner, or another promoted trial, as a folder that predicts by itself.
+    """`amnl-tune export`: what the validation engines have chosen, or another candidate, as a folder that predicts.
 
     Args:
-        study: its name. out: the folder. trial: None: the winner.
+        study: its name. out: the folder. trial: the network of a promoted one; None: the choice.
+        kind: "network", "boosting" or "mix" instead of the choice; not together with `trial`.
 
     Raises:
-        StudyError: there is no scored promotion, or the trial was not promoted.
+        StudyError: there is no scored promotion, or it has no such trial or candidate.
         BundleError: the folder is something else.
 
     Example:
@@ -157,7 +159,7 @@ def export(
     ledger = _ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     session = _session(places, spec, ledger)
-    ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial)
+    ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial, kind=kind)
     return Path(out)
 
 

@@ -47,7 +47,6 @@ def export(
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.ledger.studies import find_study
-    from amnl_tune.search.scores import CandidateKind
     from amnl_tune.search.spec import StudySpec
 
     if trial is not None and top is not None:
@@ -68,11 +67,7 @@ def export(
         return
     out = out or Path("exports") / study
     where = (ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
-    shipped = (
-        ship_best(*where, top=top)
-        if top
-        else {out: ship(*where, trial=trial, kind=CandidateKind(kind) if kind else None)}
-    )
+    shipped = ship_best(*where, top=top) if top else {out: ship(*where, trial=trial, kind=kind)}
     facts = [
         {
             "export": str(folder),

@@ -43,7 +43,7 @@ def ship(
     folder: Path,
     *,
     trial: int | None = None,
-    kind: CandidateKind | None = None,
+    kind: str | None = None,
 ) -> CandidateScore:
     """Exports what the validation engines of the study's newest promotion have chosen, or what is asked for.
 
@@ -63,16 +63,16 @@ def ship(
         BundleError, StorageError: the folder is something else, or cannot be written.
     """
     promotion, scores = scored_promotion(ledger, spec.name)
-    kind = CandidateKind.NETWORK if trial is not None else kind or scores.choice
+    wanted = CandidateKind.NETWORK if trial is not None else _candidate_kind(kind or scores.choice)
     number = scores.winner.trial_number if trial is None else trial
     assert number is not None, "a network comes from a trial"
     candidate = _candidate(ledger, spec.name, promotion.number, number)
-    score = _score(scores, candidate, kind)
+    score = _score(scores, candidate, wanted)
     run = min(candidate.complete, key=lambda run: run.value or math.inf)
     config = RunConfig.model_validate_json(run.config or "")
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())
-    networks = kind is not CandidateKind.BOOSTING
+    networks = wanted is not CandidateKind.BOOSTING
     several = networks and len(candidate.complete) > 1
     write_bundle(
         folder,
@@ -82,9 +82,17 @@ def ship(
         provenance=_provenance(spec, run, promotion.number, data.sha256, scores) | {"condition_distance": known},
         metrics=_metrics(ledger, promotion, score, candidate, run),
         seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete} if several else None,
-        boosting=None if kind is CandidateKind.NETWORK else kept_boosting(artifacts, spec.name, promotion.number, data),
+        boosting=None
+        if wanted is CandidateKind.NETWORK
+        else kept_boosting(artifacts, spec.name, promotion.number, data),
     )
     return score
+
+
+def _candidate_kind(kind: str) -> CandidateKind:
+    if kind not in EXPORTED:
+        raise StudyError(f"An export must be of one of {', '.join(EXPORTED)}, but got {kind!r}; name one of them")
+    return CandidateKind(kind)
 
 
 def _score(scores: TestScores, candidate: Candidate, kind: CandidateKind) -> CandidateScore:
