@@ -169,12 +169,13 @@ def _require_replaceable(folder: Path) -> None:
         )
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Reads an export.
+def load_bundle(folder: Path | str) -> Bundle:
+    """Reads an export, from its folder.
 
     Raises:
         BundleError: a file is missing, damaged, of another format or from another bundle.
     """
+    folder = Path(folder)
     document, described = _toml(folder / CONFIG), _json(folder / PREPROCESSING)
     require_format(described, folder)
     kind = described.get("kind", "network")

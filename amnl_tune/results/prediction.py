@@ -45,7 +45,7 @@ class LateRecords:
     def assumed(self) -> str:
         """In a sentence."""
         return (
-            f"{self.engines} records begin after cycle 1, the latest at cycle {self.latest}: assumed that the cycles "
+            f"{self.engines} record{'s begin' if self.engines > 1 else ' begins'} after cycle 1, the latest at cycle {self.latest}: assumed that the cycles "
             "before were like the first ones recorded, and that the cycle column tells the age"
         )
 

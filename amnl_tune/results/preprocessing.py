@@ -19,17 +19,31 @@ KINDS = ("network", "boosting", "mix")
 FORMATS = (1, 2)
 """1: windows of settings and sensors, as before history channels. 2: says what it is, and which channels it takes."""
 
-DEFINITIONS = {
-    "scaling": "x = (sensor - sensor_mean[c]) / sensor_std[c], c the condition whose centroid is nearest to "
-    "(setting - setting_mean) / setting_std",
+SCALED = {
+    "setting": "(setting - setting_mean) / setting_std",
+    "sensor": "x = (sensor - sensor_mean[c]) / sensor_std[c], c the condition whose centroid is nearest to the scaled "
+    "settings",
+    "precision": "both computed in float64 and rounded to float32; all that follows is computed in float64 from the "
+    "rounded values, and rounded to float32 once more at its end",
+    "window": "rows of one engine, the last one at its last row; an engine with too few rows repeats its first one on "
+    "the left",
+    "rul": "cycles, not below 0",
+    "health": "logits of `health_classes`, if `health_from` is network; else read the class off the RUL: the last one "
+    "up to the first threshold, included, the second one up to the second, included",
+}
+"""What the model's input and output are, in words."""
+
+HISTORY = {
     "deviation_K": "x less its mean over the engine's first K rows, of those so far while there are fewer",
     "ewma_A": "m / w, from m = w = 0 on, with each row: m = (1 - A) m + A x, w = (1 - A) w + A",
-    "age": f"rows of the engine so far, this one included, / {AGE_SCALE:g}",
-    "pool": "each channel's mean over the last `pool` rows (of those that the engine has); the steps of a window are "
+    "age": f"the row's cycle number / {AGE_SCALE:g}, a record's first cycle being 1",
+    "pool": "each channel's mean over the last `pool` rows, of those that the engine has; the steps of a window are "
     "`pool` rows apart, the last one at the engine's last row",
-    "window": "an engine with too few rows repeats its first one on the left",
-    "statistics": "of x: ewma_A as above; mean_N, sd_N (divided by N) and slope_N (least squares, a cycle) over the "
-    "last N rows, of those that there are; mean_so_far; age in cycles",
+}
+STATISTICS = {
+    "statistics": "at the engine's last row, of x: ewma_A as above; mean_N, sd_N (divided by N) and slope_N (least "
+    "squares, a cycle; of one row 0) over the last N rows, of those that there are; mean_so_far; age: the cycle "
+    "number itself"
 }
 
 
@@ -50,10 +64,13 @@ def preprocessing(
         "health_classes": list(HEALTH_CLASSES),
         "health_thresholds": list(config.health_thresholds),
         "health_from": "network" if kind != "boosting" and config.health_is_trained else "rul",
+        "definitions": SCALED,
         "scaling": scaling.to_plain(),
     }
     if kind == "network" and not ADDED_LATER & config.identity().keys():
         return common
+    if kind == "boosting":  # sees no window
+        del common["features"], common["window"]
     return common | {
         "format": FORMATS[1],
         "kind": kind,
@@ -61,7 +78,7 @@ def preprocessing(
         "history": {name: config.plain()[name] for name in sorted(ADDED_LATER)},
         "statistics": list(statistics),
         "needs_whole_record": kind != "network" or config.needs_whole_record,
-        "definitions": DEFINITIONS,
+        "definitions": SCALED | HISTORY | (STATISTICS if statistics else {}),
     }
 
 
@@ -92,6 +109,8 @@ def scaling_of(document: Mapping[str, Any], config: RunConfig) -> Scaling:
         or min(scaling.setting_std.min(), scaling.sensor_std.min()) <= 0
     ):
         raise ValueError("its `scaling` must hold finite numbers and positive standard deviations")
+    if document.get("kind") == "boosting":
+        return scaling
     if document["window"] != config.window:
         raise ValueError(f"its window is {document['window']}, that of config.toml {config.window}")
     if document["features"] != list(channel_names(config)):

@@ -191,13 +191,16 @@ def _metrics(
         str(one.seed): {"validation_rmse": one.value} for one in candidate.complete
     }
     shared = ("choice", "leaderboard", "against_boosting", "looks", "looks_at_test") if is_scored else ()
+    over_seeds = _figures(score) if is_scored else {"validation_rmse": candidate.validation_rmse}
+    no_network = score.kind is CandidateKind.BOOSTING
     is_winner = is_network and told["winner"]["trial"] == candidate.trial_number
     return {
         "kind": str(score.kind),
         "exported": by_seed[str(run.seed)] | noted if is_network else _figures(score),
         **({"exported_seed": run.seed} if is_network else {}),
-        "mean_over_seeds": _figures(score) if is_scored else {"validation_rmse": candidate.validation_rmse},
-        "by_seed": by_seed if score.kind is not CandidateKind.BOOSTING else {},
+        **({"mean_over_seeds": over_seeds} if is_network else {}),
+        "by_seed": {} if no_network else by_seed,
+        "epochs_by_seed": {} if no_network else {str(one.seed): one.epochs_done for one in candidate.complete},
         "published_defaults": _chosen(told["published_defaults"]),
         "mean_predictor": told["mean_predictor"],
         "comparison": told["comparison"] if is_winner or (is_scored and not is_network) else None,

@@ -240,7 +240,7 @@ def test_a_record_that_begins_later_is_refused_unless_told(made: Made, kind: str
     assert invoke(made.bundle(kind), path, "--from-cycle", 8).exit_code == 2
     told = invoke(made.bundle(kind), path, "--from-cycle", 9)
     assert told.exit_code == 0, told.output
-    assert "1 records begin after cycle 1, the latest at cycle 9: assumed that" in told.stderr
+    assert "1 record begins after cycle 1, the latest at cycle 9: assumed that" in told.stderr
     assert len(told.stdout.splitlines()) == 11
     frame = parse_fleet(gzip.decompress((made.source.directories[0] / "test_SIM1.txt.gz").read_bytes()), path)
     with pytest.raises(BundleError, match="begins at cycle 9"):
@@ -256,6 +256,7 @@ def test_a_window_alone_needs_no_whole_record(made: Made, tiny_config: RunConfig
     assert told["format"] == 1
     assert set(told) == {
         "format", "features", "window", "rul_cap", "health_classes", "health_thresholds", "health_from", "scaling",
+        "definitions",
     }  # fmt: skip
     frame = made.source.test("SIM1").frame
     whole, late = (predict(load_bundle(tmp_path / "plain"), part) for part in (frame, frame[frame["cycle"] >= 5]))
