@@ -15,6 +15,7 @@ from rich.console import Console
 
 from amnl_tune.cli.pipeline import Session, on_available_data
 from amnl_tune.cli.run import whole_line
+from amnl_tune.results import sentences
 from amnl_tune.results.bundle import Bundle, load_bundle
 from amnl_tune.results.shipping import ship
 from amnl_tune.results.summary import summarize
@@ -38,7 +39,7 @@ class StudyOutcome:
         study: its name. trial: of the best network; None: the study was not promoted.
         validation_rmse, test_rmse: of that network in cycles, means over the seeds. nasa_score: likewise; may be
             infinite.
-        verdict: of the network against the published defaults, in words.
+        verdict: of the network against boosting, of the choice, and against the published defaults; in sentences.
         choice: what the validation engines chose: "network", "boosting" or "mix". choice_test_rmse: its own, in cycles.
         export, report: where they were written; None: nowhere.
         facts: everything that `amnl-tune study show --json` tells.
@@ -198,7 +199,7 @@ def _outcome(facts: dict[str, Any]) -> StudyOutcome:
         validation_rmse=winner.get("validation_rmse"),
         test_rmse=winner.get("test_rmse"),
         nasa_score=winner.get("nasa_score"),
-        verdict=(promotion.get("comparison") or {}).get("words"),
+        verdict=" ".join(sentences.verdicts(promotion)) or None,
         choice=chosen.get("kind"),
         choice_test_rmse=chosen.get("test_rmse"),
         facts=facts,

@@ -24,7 +24,10 @@ def predict(
         typer.Option(help="What the network computes in; auto: the quickest here within half a cycle of fp32."),
     ] = "fp32",
     ensemble: Annotated[
-        bool, typer.Option(help="Tell the spread of the export's networks too: rul_mean and rul_std over their seeds (of a mix, too).")
+        bool,
+        typer.Option(
+            help="Tell the spread of the export's networks too: rul_mean and rul_std over their seeds (of a mix, too)."
+        ),
     ] = True,
     from_cycle: Annotated[
         int,

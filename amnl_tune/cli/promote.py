@@ -75,7 +75,7 @@ def promote(
     from amnl_tune.search.devices import require_devices
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.promotion import open_promotion, seeds_for
-    from amnl_tune.search.scoring import score_again
+    from amnl_tune.search.scoring import require_unscored, score_again
     from amnl_tune.search.spec import StudySpec
 
     quiet_libraries()
@@ -105,6 +105,8 @@ def promote(
         _contaminate(session, spec, number)
     else:
         session.train_promotion(spec, number)
+        if not force:
+            require_unscored(ledger, study, number)
         with session.scoring(spec):
             score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
     facts = summarize(ledger, study)

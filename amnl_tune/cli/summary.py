@@ -64,7 +64,7 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
         return
     looks = sentences.looks(promotion, study=facts["study"])
     console.print(_candidates(promotion["leaderboard"], f"Promoted candidates, {looks}"))
-    said = (sentences.answer(facts), sentences.how_judged(promotion), sentences.proxy(promotion["proxy_check"]))
+    said = (sentences.answer(facts), *sentences.notes(promotion), sentences.proxy(promotion["proxy_check"]))
     for text in filter(None, said):
         console.print(text, highlight=False, markup=False)
     for warning in sentences.warnings(facts):
@@ -77,7 +77,7 @@ def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("", min_width=18)
     for name, width in (("valid.\nRMSE", 6), ("test RMSE\n(cycles)", 9), ("NASA\nscore", 10), ("seeds", 5),
-                        ("fit,\npredict", 7)):  # fmt: skip
+                        ("fit,\npredict\n(all)", 7)):  # fmt: skip
         table.add_column(name, justify="right", overflow="fold", min_width=width)
     table.add_column("against\nthe choice", overflow="fold", min_width=9)
     for row in rows:
@@ -89,7 +89,7 @@ def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
             sentences.interval(row, "nasa_score", 0).replace(" [", "\n["),
             str(row["seeds"] or ""),
             "\n".join(sentences.duration(row[f"{name}_seconds"]) for name in ("fit", "predict")).strip(),
-            against.replace(" [", "\n[").replace("], ", "]\n").replace("told apart", "told\napart"),
+            against.replace(" [", "\n[").replace("], ", "]\n").replace("than 3", "than\n3"),
         )
     return table
 

@@ -9,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
+from amnl_tune.results import sentences
 from amnl_tune.results.figures import PALETTE, RMSE, blank_figure
 from amnl_tune.results.frames import history_frame, trials_frame
 from amnl_tune.results.report import drawn, page
-from amnl_tune.results.report_tables import table
+from amnl_tune.results.report_tables import below, table
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.scores import CandidateKind
@@ -22,7 +23,7 @@ __all__ = ["COLUMNS", "comparison_frame", "progress_figure", "progress_frame", "
 COLUMNS = ("study", "dataset", "trials", "epochs", "validation_rmse", "test_rmse", "test_rmse_low", "test_rmse_high",
            "nasa_score", "nasa_score_low", "nasa_score_high", "published_defaults_test_rmse", "boosting_test_rmse",
            "choice", "choice_test_rmse", "choice_test_rmse_low", "choice_test_rmse_high", "looks_at_test",
-           "against_boosting", "verdict")  # fmt: skip
+           "against_boosting", "boosting_against_choice", "verdict")  # fmt: skip
 
 
 def comparison_frame(ledger: Ledger, studies: Sequence[str]) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def _row(facts: dict[str, Any]) -> dict[str, Any]:
     winner, defaults, compared = promotion["winner"], promotion["published_defaults"], promotion["comparison"] or {}
     rmse, nasa = compared.get("winner_rmse", {}), compared.get("winner_nasa", {})
     chosen = promotion["choice"]
-    boosting = [row["test_rmse"] for row in promotion["leaderboard"] if row["kind"] == CandidateKind.BOOSTING]
+    boosting = next((row for row in promotion["leaderboard"] if row["kind"] == CandidateKind.BOOSTING), None)
     return row | {
         "validation_rmse": winner["validation_rmse"],
         "test_rmse": winner["test_rmse"],
@@ -54,13 +55,14 @@ def _row(facts: dict[str, Any]) -> dict[str, Any]:
         "nasa_score_low": nasa.get("low"),
         "nasa_score_high": nasa.get("high"),
         "published_defaults_test_rmse": defaults["test_rmse"] if defaults else None,
-        "boosting_test_rmse": boosting[0] if boosting else None,
+        "boosting_test_rmse": boosting["test_rmse"] if boosting else None,
         "choice": chosen["kind"],
         "choice_test_rmse": chosen["test_rmse"],
         "choice_test_rmse_low": chosen["test_rmse_low"],
         "choice_test_rmse_high": chosen["test_rmse_high"],
         "looks_at_test": promotion["looks_at_test"],
         "against_boosting": (promotion["against_boosting"] or {}).get("words"),
+        "boosting_against_choice": ((boosting or {}).get("against_choice") or {}).get("words"),
         "verdict": compared.get("words", "promoted"),
     }
 
@@ -70,7 +72,7 @@ def shown(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     return [
         (
             row["study"],
-            row["dataset"],
+            f"{row['dataset']} (simulated)" if _is_simulated(row["dataset"]) else row["dataset"],
             str(row["trials"]),
             str(row["epochs"]),
             _figure(row, "validation_rmse", 2),
@@ -89,10 +91,28 @@ HEADER = ("study", "data set", "trials", "epochs", "network's validation RMSE", 
           "defaults' test RMSE", "boosting's test RMSE", "the choice's test RMSE", "verdict")  # fmt: skip
 
 
+def _is_simulated(dataset: str) -> bool:
+    return dataset.startswith("SIM")
+
+
 def _verdict(row: dict[Any, Any]) -> str:
-    """Against boosting, where there is any, then against the published defaults."""
-    said = row["against_boosting"]
-    return f"{said} Against the published defaults: {row['verdict']}" if isinstance(said, str) else row["verdict"]
+    """The network against boosting and the published defaults, the choice against boosting; whole sentences."""
+    verdict = row["verdict"]
+    if not isinstance(row["choice"], str):
+        return f"{verdict[0].upper()}{verdict[1:]}."
+    said = [row["against_boosting"], _choice_against_boosting(row)]
+    if verdict.startswith("the published defaults"):
+        said.append(f"{verdict[0].upper()}{verdict[1:]}.")
+    elif verdict != "promoted":
+        said.append(f"The tuned network against the published defaults: {verdict}.")
+    return " ".join(text for text in said if isinstance(text, str)) or "Promoted."
+
+
+def _choice_against_boosting(row: dict[Any, Any]) -> str | None:
+    if row["choice"] == CandidateKind.BOOSTING:
+        return "The validation engines chose gradient boosting itself."
+    words = row["boosting_against_choice"]
+    return f"Gradient boosting against the choice ({row['choice']}): {words}." if isinstance(words, str) else None
 
 
 def _chosen(row: dict[Any, Any]) -> str:
@@ -132,9 +152,14 @@ def write_comparison(ledger: Ledger, studies: Sequence[str], path: Path) -> None
     """One self-contained HTML file. Raises StudyError, StorageError."""
     frame = comparison_frame(ledger, studies)
     title = "Studies side by side"
+    rows = shown(frame)
+    simulated = any(map(_is_simulated, frame["dataset"]))
     body = [
-        f"<h1>{title}</h1><p>{html.escape(', '.join(studies))}. RMSE in cycles, intervals 95%.</p>",
-        table(HEADER, shown(frame), long=len(HEADER) - 1),
+        f"<h1>{title}</h1><p>{html.escape(', '.join(studies))}. RMSE in cycles, intervals 95%. In a difference plus "
+        "means a larger error.</p>",
+        f'<p class="warning">{html.escape(sentences.SIMULATED)}</p>' if simulated else "",
+        table(HEADER[:-1], ([below(cell) for cell in row[:-1]] for row in rows), folding=True),
+        *(f"<p><b>{html.escape(row[0])}</b>: {html.escape(row[-1])}</p>" for row in rows),
         drawn("Best so far against epochs spent", progress_figure(progress_frame(ledger, studies))),
     ]
     write_content(path, page(title, "\n".join(body)).encode())

@@ -1,10 +1,11 @@
 """Figures of the test engines: each a pure function from a frame of `engine_frames`."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from amnl_tune.results.figures import BLUE, GREEN, GREY, ORANGE, blank_figure, styled
+from amnl_tune.results.figures import BLUE, GREEN, GREY, LOG_FROM, ORANGE, blank_figure, styled
 
 __all__ = ["bands_figure", "health_figure", "lives_figure", "penalties_figure", "promotion_figure", "scatter_figure"]
 
@@ -60,13 +61,13 @@ def penalties_figure(penalties: pd.DataFrame) -> go.Figure:
 
 
 def health_figure(health: pd.DataFrame) -> go.Figure:
-    """The confusion matrix, engines; each cell says its number."""
+    """The confusion matrix, engines; each cell says its number, dark on light or white on dark on any page."""
     figure = blank_figure("predicted", "true")
     figure.add_heatmap(
         x=list(health.columns),
         y=list(health.index),
         z=health.to_numpy(),
-        colorscale=[(0, "rgba(0,114,178,0.05)"), (1, BLUE)],
+        colorscale=[(0, "#EAF2F8"), (1, BLUE)],  # opaque: the numbers' colour is chosen by it
         showscale=False,
         text=health.to_numpy(),
         texttemplate="%{text}",
@@ -96,13 +97,16 @@ def lives_figure(lives: pd.DataFrame) -> go.Figure:
                 line={"color": colour, "dash": "dash" if name == "true" else "solid"},
                 **at,
             )
+        figure.update_xaxes(title="cycle", title_standoff=5, **at)
+        if at["col"] == 1:
+            figure.update_yaxes(title="RUL (cycles)", **at)
     return figure.update_layout(height=230 * rows + 90, legend={"y": 1.1})
 
 
 def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
-    """Every candidate with its intervals, the choice green; RMSE beside the NASA score."""
+    """Every candidate with its intervals, the choice green; RMSE beside the NASA score, log if its span is wide."""
     metrics = list(promotion["metric"].drop_duplicates())
-    figure = make_subplots(rows=1, cols=len(metrics), subplot_titles=[f"test {metric}" for metric in metrics])
+    figure = make_subplots(rows=1, cols=max(1, len(metrics)))
     styled(figure, "", "")
     for column, metric in enumerate(metrics, start=1):
         own = promotion[promotion["metric"] == metric]
@@ -122,5 +126,9 @@ def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
             row=1,
             col=column,
         )
+        known = own[["value", "low", "high"]].replace(np.inf, np.nan)
+        log = known.min(axis=None) > 0 and known.max(axis=None) > LOG_FROM * known.min(axis=None)
+        unit = " (cycles)" if metric == "RMSE" else ""
+        figure.update_xaxes(title=f"test {metric}{unit}", type="log" if log else "linear", row=1, col=column)
         figure.update_yaxes(showticklabels=column == 1, automargin=True, row=1, col=column)
     return figure.update_yaxes(autorange="reversed").update_layout(height=160 + 40 * promotion["who"].nunique())

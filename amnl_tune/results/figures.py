@@ -1,5 +1,6 @@
 """Figures: each a pure function from a frame to plotly. Colours: Okabe and Ito (2008), safe for the colour-blind."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "ParallelAxis",
     "blank_figure",
     "focused",
+    "full_runs_figure",
     "history_figure",
     "importance_figure",
     "learning_curves_figure",
@@ -30,6 +32,7 @@ __all__ = [
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
 PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY)
 RMSE = "validation RMSE (cycles)"
+PUBLISHED = "published defaults"
 BEYOND = 3.0
 """Values above so many medians are off the axis: one diverged run would flatten all others."""
 
@@ -63,29 +66,57 @@ def history_figure(history: pd.DataFrame) -> go.Figure:
 
 
 def learning_curves_figure(epochs: pd.DataFrame) -> go.Figure:
-    """Validation RMSE by epoch, one line a run; pruned ones faded. From `frames.epochs_frame`."""
+    """Validation RMSE by epoch, a line a run; pruned ones faded, published defaults orange (`frames.epochs_frame`)."""
     figure = blank_figure("epoch", RMSE)
     ends = epochs.drop_duplicates(["trial", "seed"])
     few = (ends["status"] != "pruned").sum() <= MOST_NAMES
     for (trial, seed), run in epochs.groupby(["trial", "seed"], sort=False):
         pruned = run["status"].iloc[0] == "pruned"
-        incumbent = run["origin"].iloc[0] == "published defaults"
+        incumbent = run["origin"].iloc[0] == PUBLISHED
+        faded = pruned and not incumbent
         figure.add_scatter(
             x=run["number"],
             y=run["validation_rmse"],
             mode="lines+markers" if len(run) == 1 else "lines",
             name=f"trial {trial}, seed {seed}" + (" (published defaults)" if incumbent else ""),
-            line={"color": GREY if pruned else ORANGE if incumbent else BLUE, "width": 1 if pruned else 2},
-            opacity=0.4 if pruned else 0.9,
+            line={"color": ORANGE if incumbent else GREY if pruned else BLUE, "width": 1 if faded else 2},
+            opacity=0.4 if faded else 0.9,
             showlegend=bool(incumbent or (few and not pruned)),
         )
+    return focused(figure, epochs["validation_rmse"])
+
+
+def full_runs_figure(epochs: pd.DataFrame, chosen: int | None, word: str = "chosen") -> go.Figure:
+    """Validation RMSE by epoch, a line a run, a colour and a name a trial. From `frames.epochs_frame`.
+
+    Args:
+        chosen: the trial that is marked, by `word`; None: none is.
+    """
+    figure = blank_figure("epoch", RMSE)
+    others = itertools.cycle((BLUE, *PALETTE[3:]))
+    for trial, runs in epochs.groupby("trial", sort=False):
+        incumbent = runs["origin"].iloc[0] == PUBLISHED
+        colour = GREEN if trial == chosen else ORANGE if incumbent else next(others)
+        name = (PUBLISHED if incumbent else f"trial {trial}") + (f" ({word})" if trial == chosen else "")
+        for place, (seed, run) in enumerate(runs.groupby("seed", sort=False)):
+            figure.add_scatter(
+                x=run["number"],
+                y=run["validation_rmse"],
+                mode="lines+markers" if len(run) == 1 else "lines",
+                name=name,
+                legendgroup=str(trial),
+                showlegend=place == 0,
+                line={"color": colour, "width": 2},
+                opacity=0.9,
+                hovertemplate=f"seed {seed}, epoch %{{x}}: %{{y:.2f}}",
+            )
     return focused(figure, epochs["validation_rmse"])
 
 
 def range_test_figure(test: RangeTest) -> go.Figure:
     """The LR range test's curve with what each rule suggests."""
     curve = range_test_frame(test)
-    figure = blank_figure("learning rate", "loss (share of the first)")
+    figure = blank_figure("learning rate", "raw loss, each task as a share<br>of its first value, summed")
     figure.add_scatter(x=curve["learning_rate"], y=curve["loss"], mode="lines", name="loss", line={"color": BLUE})
     for (rule, rate), colour in zip(test.suggested.items(), (ORANGE, GREEN, GREY), strict=True):
         if rate is not None:
@@ -188,11 +219,15 @@ def parallel_figure(axes: Sequence[ParallelAxis]) -> go.Figure:
         for height, text in axis.ticks:
             figure.add_annotation(x=place, y=height, text=text, showarrow=False, xanchor="left", xshift=5, yshift=8)
     figure.update_xaxes(
-        tickvals=list(range(len(axes))), ticktext=[axis.label.replace(" ", "<br>", 1) for axis in axes], showgrid=False,
-        range=[-0.2, len(axes) - 0.4],
+        tickvals=list(range(len(axes))), ticktext=[_two_lines(axis.label) for axis in axes], showgrid=False,
+        range=[-0.2, len(axes) - 0.4], tickangle=0,
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[-0.05, 1.1])
-    return figure.update_layout(margin={"l": 10, "r": 10})
+    return figure.update_layout(margin={"l": 60, "r": 10})
+
+
+def _two_lines(label: str) -> str:
+    return label.replace("_", "_<br>", 1).replace(" ", "<br>", 1)
 
 
 def _short(value: Any) -> str:

@@ -7,10 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.results import engine_figures, engine_frames, figures, frames, search_figures
-from amnl_tune.results.sentences import SHORT_NAMES
 from amnl_tune.results.tables import attempts_frame
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.ledger.models import Origin, StudyRow
+from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scores import CandidateKind, TestScores
@@ -58,11 +58,10 @@ def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
         yield _picture("history", "Search history", "Each trial with its best validation RMSE; pruned ones are grey.",
                        figures.history_figure(few))  # fmt: skip
         curves = _fewer_runs(frames.epochs_frame(ledger, study))
-        yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded, the published defaults "
-                       "orange.", figures.learning_curves_figure(curves))  # fmt: skip
+        yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded; the published defaults "
+                       "are orange.", figures.learning_curves_figure(curves))  # fmt: skip
     if test:
-        caption = "The search goes on around the rule's suggestion."
-        yield _picture("lr-range-test", "LR range test", caption, figures.range_test_figure(test))
+        yield _picture("lr-range-test", "LR range test", _rule(row), figures.range_test_figure(test))
     importance = frames.importance_frame(ledger, study)
     if len(importance):
         caption = "By PED-ANOVA over the complete trials; with few of them, a hint and no more."
@@ -80,26 +79,42 @@ def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
         yield _picture("timeline", "Who worked on what", caption, search_figures.timeline_figure(_sampled(attempts)))
 
 
+def _rule(row: StudyRow) -> str:
+    """What the study's rule has suggested, and where the search goes on."""
+    prior, spec = prior_of(row), StudySpec.from_json(row.spec)
+    if prior.suggested is None:
+        return f"The rule {spec.lr_range_test.suggestion} suggested nothing; the study file's bounds were searched."
+    where = "{:.3g} to {:.3g}".format(*prior.interval) if prior.interval else "the study file's bounds"
+    return f"{spec.lr_range_test.suggestion} suggested {prior.suggested:#.2g}; searched {where}."
+
+
 def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:
     promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
     if promotion:
         epochs = frames.epochs_frame(ledger, study, promotion=promotion.number)
         if len(epochs):
-            yield _picture("full-runs", "Full-length runs", "A line a seed; the validation engines choose.",
-                           figures.learning_curves_figure(epochs))  # fmt: skip
+            yield _picture("full-runs", "Full-length runs", "A line a seed, a colour a trial; the validation engines "
+                           "choose.", _full_runs(epochs, scores))  # fmt: skip
     compared = engine_frames.promotion_frame(scores) if scores else pd.DataFrame()
     if len(compared):
         caption = (
             "95% intervals, by bootstrap over engines and seeds; green: chosen by the validation engines. Paired "
-            "differences are narrower than they look here: the table says which are established."
+            "differences are narrower than they look here: the table says which are established. Age alone and the "
+            "mean predictor are left out."
         )
         yield _picture("promotion", "The promoted candidates on the test engines", caption,
                        engine_figures.promotion_figure(compared))  # fmt: skip
 
 
+def _full_runs(epochs: pd.DataFrame, scores: TestScores | None) -> go.Figure:
+    chosen = scores.winner.trial_number if scores else None
+    is_part = scores is not None and scores.choice is not CandidateKind.BOOSTING
+    return figures.full_runs_figure(epochs, chosen, "chosen" if is_part else "best network")
+
+
 def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Picture]:
-    engines, who = engine_frames.engines_frame(scores), SHORT_NAMES[scores.choice]
-    yield _picture("predictions", "Predicted and true RUL", f"Each test engine, from its last window, by the {who}.",
+    engines, by = engine_frames.engines_frame(scores), f"by {_who(scores)}"
+    yield _picture("predictions", "Predicted and true RUL", f"Each test engine at its last cycle, {by}.",
                    figures.prediction_figure(engines))  # fmt: skip
     yield _picture("scatter", "Predicted against true RUL", "Above the line the warning comes too late.",
                    engine_figures.scatter_figure(engines))  # fmt: skip
@@ -110,13 +125,22 @@ def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Pi
                    engine_figures.penalties_figure(engine_frames.penalties_frame(engines)))  # fmt: skip
     health = engine_frames.health_frame(scores, thresholds)
     if len(health):
-        caption = f"Test engines: critical up to {thresholds[0]:g} cycles, degrading up to {thresholds[1]:g}."
+        low, high = thresholds
+        caption = f"Test engines, predicted {by}: critical up to {low:g} cycles, degrading up to {high:g}."
         yield _picture("health", "Health classes", caption, engine_figures.health_figure(health))
     lives = engine_frames.lives_frame(scores)
     if len(lives):
-        by = "the exported seed" if scores.choice is CandidateKind.NETWORK else f"the {who}"
-        yield _picture("lives", "The worst engines, cycle by cycle", f"By {by}.",
-                       engine_figures.lives_figure(lives))  # fmt: skip
+        caption = "By the exported seed." if scores.choice is CandidateKind.NETWORK else f"{by[0].upper()}{by[1:]}."
+        yield _picture("lives", "The worst engines, cycle by cycle", caption, engine_figures.lives_figure(lives))
+
+
+def _who(scores: TestScores) -> str:
+    """Whose predictions the figures of test engines show."""
+    if scores.choice is not CandidateKind.NETWORK:
+        return {CandidateKind.BOOSTING: "gradient boosting"}.get(scores.choice, "the mix with boosting")
+    published = scores.winner.origin == Origin.PUBLISHED_DEFAULTS
+    name = "the published defaults" if published else f"the tuned network (trial {scores.winner.trial_number})"
+    return f"{name}, mean over the seeds" if len(scores.winner.by_seed) > 1 else name
 
 
 def _picture(key: str, title: str, caption: str, figure: go.Figure) -> Picture:

@@ -42,7 +42,10 @@ def leaderboard(scores: TestScores) -> list[dict[str, Any]]:
 
 
 def against_boosting(scores: TestScores) -> dict[str, Any] | None:
-    """By how much less the network errs than boosting; None where there is no boosting. `words` is a sentence."""
+    """By how much less the network errs than boosting; None where there is no boosting.
+
+    Of the value and its interval positive is better; `words` is a sentence, whose plus errs more.
+    """
     margin = scores.against_boosting
     boosting = next((score for score in scores.rivals if score.kind is CandidateKind.BOOSTING), None)
     if margin is None or boosting is None:

@@ -44,9 +44,10 @@ class LateRecords:
     @property
     def assumed(self) -> str:
         """In a sentence."""
+        who = "1 record begins" if self.engines == 1 else f"{self.engines} records begin"
         return (
-            f"{self.engines} record{'s begin' if self.engines > 1 else ' begins'} after cycle 1, the latest at cycle {self.latest}: assumed that the cycles "
-            "before were like the first ones recorded, and that the cycle column tells the age"
+            f"{who} after cycle 1, the latest at cycle {self.latest}: assumed that the cycles before were like the "
+            "first ones recorded, and that the cycle column tells the age"
         )
 
     def note(self, engine: EndedEngine) -> None:
@@ -183,6 +184,12 @@ class EnginePredictor:
         """Raises BundleError for a record that begins later than the model bears."""
         if not self.bundle.needs_whole_record:
             return
+        if engine.begins < 1 or engine.cycle - engine.begins + 1 != engine.rows:
+            raise BundleError(
+                f"A record must have every cycle from its first to its last, for this model reads its whole history, "
+                f"but that of unit {engine.unit} has {engine.rows} rows from cycle {engine.begins} to {engine.cycle}; "
+                "let none be missing, and count from 1"
+            )
         if engine.begins > self.from_cycle:
             raise BundleError(
                 f"A record must begin with the engine's first cycle, for this model reads its whole history, but that "

@@ -60,9 +60,10 @@ def page(title: str, body: str) -> str:
 
 
 def drawn(title: str, figure: go.Figure, caption: str = "") -> str:
-    """A figure under its heading."""
+    """A figure under its heading, together on one page."""
     figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
     config = {"responsive": True, "displayModeBar": False}
     drawing = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
     told = f'<p class="caption">{html.escape(caption)}</p>' if caption else ""
-    return f'<h2>{html.escape(title)}</h2>{told}<figure aria-label="{html.escape(title)}">{drawing}</figure>'
+    shown = f'<figure aria-label="{html.escape(title)}">{drawing}</figure>'
+    return f'<section class="drawn"><h2>{html.escape(title)}</h2>{told}{shown}</section>'

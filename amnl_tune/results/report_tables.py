@@ -16,7 +16,7 @@ from amnl_tune.results.frames import RUN_COLUMNS
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["budget", "leaderboard", "provenance", "scored", "table"]
+__all__ = ["below", "budget", "leaderboard", "provenance", "scored", "table"]
 
 MOST_ROWS = 500
 UNITS = {"wall_time": ("wall time (h)", 3600.0), "accelerator_hours": ("accelerator hours", 1.0)}
@@ -27,24 +27,36 @@ def scored(facts: dict[str, Any]) -> str:
     promotion = facts["promotion"]
     if not promotion or not promotion["scored"]:
         return ""
-    header = ("", "trial", "validation RMSE (cycles)", "test RMSE (cycles)", "NASA score", "seeds", "fit time",
-              "predict time", "against the choice (cycles)")  # fmt: skip
+    header = ("", "validation RMSE (cycles)", "test RMSE (cycles)", "against the choice (cycles)", "NASA score",
+              "seeds", "fit time", "predict time (all test engines)")  # fmt: skip
     cells = [
-        (row["name"], "" if row["trial"] is None else row["trial"], _number(row["validation_rmse"]),
-         sentences.interval(row, "test_rmse", 2), sentences.interval(row, "nasa_score", 0), row["seeds"] or "",
-         sentences.duration(row["fit_seconds"]), sentences.duration(row["predict_seconds"]), _against(row))
+        (_name(row), _number(row["validation_rmse"]), below(sentences.interval(row, "test_rmse", 2)), _against(row),
+         below(sentences.interval(row, "nasa_score", 0)), row["seeds"] or "",
+         _unbroken(sentences.duration(row["fit_seconds"])), _unbroken(sentences.duration(row["predict_seconds"])))
         for row in promotion["leaderboard"]
     ]  # fmt: skip
     looks = sentences.looks(promotion, study=facts["study"])
-    said = [sentences.how_judged(promotion), sentences.proxy(promotion.get("proxy_check"))]
+    said = [*sentences.notes(promotion), sentences.proxy(promotion.get("proxy_check"))]
     told = "".join(f"<p>{html.escape(text)}</p>" for text in said if text)
-    return f"<h2>{html.escape(f'Promoted candidates, {looks}')}</h2>{table(header, cells)}{told}"
+    return f"<h2>{html.escape(f'Promoted candidates, {looks}')}</h2>{table(header, cells, folding=True)}{told}"
+
+
+def _name(row: dict[str, Any]) -> str:
+    return row["name"] if row["trial"] is None else f"{row['name']}\n(trial {row['trial']})"
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _against(row: dict[str, Any]) -> str:
     if row["chosen"]:
         return "chosen by the validation engines"
-    return row["against_choice"]["words"] if row["against_choice"] else ""
+    if not row["against_choice"]:
+        return ""
+    words: str = row["against_choice"]["words"]
+    difference, bracket, doubt = words.partition("]")
+    return below(difference + bracket) + doubt.replace(", ", "\n", 1)
 
 
 def leaderboard(trials: pd.DataFrame) -> str:
@@ -83,7 +95,7 @@ def provenance(ledger: Ledger, facts: dict[str, Any], spec: StudySpec) -> str:
         "Data set": f"{facts['dataset']}, SHA-256 {facts['data_sha256']}",
         "Study file": f"fingerprint {facts['fingerprint']}",
         "Search": f"{spec.trial.epochs} epochs a trial, {spec.sampler.name}, {spec.pruner.name}, seed {spec.seed}",
-        "Promotion": f"{full.epochs} epochs, seeds {', '.join(map(str, full.seeds))} (the study file's)",
+        "Promotion": f"at most {full.epochs} epochs, seeds {', '.join(map(str, full.seeds))} (the study file's)",
         "Trials": f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of "
         f"{trials['budget']}; {facts['epochs']} epochs",
         "Storage": ledger.url.render_as_string(hide_password=True),
@@ -100,20 +112,28 @@ def provenance(ledger: Ledger, facts: dict[str, Any], spec: StudySpec) -> str:
 
 
 def table(
-    header: Iterable[str], rows: Iterable[Iterable[Any]], *, long: int | None = None, sortable: bool = False
+    header: Iterable[str], rows: Iterable[Iterable[Any]], *, sortable: bool = False, folding: bool = False
 ) -> str:
-    """A table that scrolls in its own box; column `long` may fold."""
-    head = "".join(f"<th{' class=long' if i == long else ''}>{html.escape(name)}</th>" for i, name in enumerate(header))
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=long' if i == long else ''}>{html.escape(str(cell))}</td>" for i, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
+    """A table that scrolls in its own box, its first column staying in sight; cells may fold."""
+    head = "".join(_cell("th", name) for name in header)
+    body = "".join(f"<tr>{''.join(_cell('td', cell) for cell in row)}</tr>" for row in rows)
+    kinds = " ".join(name for name, on in (("sortable", sortable), ("folding", folding)) if on)
+    return (
+        f'<div class="scroll" tabindex="0"><table class="{kinds}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
-    kind = " class=sortable" if sortable else ""
-    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(tag: str, content: Any) -> str:
+    """Lines stay lines; a setting's name may be cut at its underscores."""
+    text = html.escape(str(content)).replace("\n", "<br>")
+    return f"<{tag}>{text.replace('_', '_<wbr>') if tag == 'th' else text}</{tag}>"
+
+
+def below(figure: str) -> str:
+    """A figure with its interval on a line of its own, neither to be broken."""
+    value, *interval = figure.split(" [")
+    return "\n".join([value, *(_unbroken(f"[{ends}") for ends in interval)])
 
 
 def _number(value: float | None) -> str:

@@ -40,7 +40,7 @@ def slices_figure(trials: pd.DataFrame) -> go.Figure:
     known = trials.dropna(subset=["value"])
     names = [name for name in known.columns if name not in RUN_COLUMNS and known[name].nunique() > 1]
     rows = max(1, -(-len(names) // COLUMNS))
-    figure = make_subplots(rows=rows, cols=COLUMNS, subplot_titles=names, shared_yaxes=True)
+    figure = make_subplots(rows=rows, cols=COLUMNS, shared_yaxes=True)
     styled(figure, "", "")
     for place, name in enumerate(names):
         at = {"row": place // COLUMNS + 1, "col": place % COLUMNS + 1}
@@ -52,10 +52,12 @@ def slices_figure(trials: pd.DataFrame) -> go.Figure:
                 x=values, y=own["value"], mode="markers", name=status, legendgroup=status, showlegend=place == 0,
                 marker=marker, text=own["trial"], hovertemplate="trial %{text}: %{y:.2f}<extra></extra>", **at,
             )  # fmt: skip
-        if _wide(known[name]):
-            figure.update_xaxes(type="log", exponentformat="power", row=at["row"], col=at["col"])
+        log = {"type": "log", "exponentformat": "power"} if _wide(known[name]) else {}
+        figure.update_xaxes(title=name, title_standoff=5, **log, **at)
+        if at["col"] == 1:
+            figure.update_yaxes(title=RMSE.replace(" ", "<br>", 1), **at)
     focused(figure, known["value"])
-    return figure.update_layout(height=220 * rows + 80, legend={"y": 1.12})
+    return figure.update_layout(height=220 * rows + 80)
 
 
 def _wide(values: pd.Series) -> bool:
@@ -91,7 +93,7 @@ def timeline_figure(attempts: pd.DataFrame) -> go.Figure:
             )
     figure.update_xaxes(type="date")
     figure.update_yaxes(automargin=True, autorange="reversed")
-    return figure.update_layout(barmode="overlay", height=140 + 34 * max(1, len(workers)))
+    return figure.update_layout(barmode="overlay", showlegend=True, height=140 + 34 * max(1, len(workers)))
 
 
 def _what(run: dict[Any, Any]) -> str:

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin
+from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
 from amnl_tune.search.scores import CandidateKind
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "against_choice",
     "answer",
     "choice",
+    "chosen_name",
     "duration",
     "figure",
     "how_judged",
@@ -22,6 +23,7 @@ __all__ = [
     "looks",
     "network",
     "network_against_boosting",
+    "notes",
     "proxy",
     "verdicts",
     "warnings",
@@ -37,6 +39,14 @@ SHORT_NAMES: Mapping[str, str] = {
 
 SIMULATED = "Simulated data. These figures say nothing about real engines."
 BOOSTING = "gradient boosting on history statistics"
+MEAN_OVER_SEEDS = (
+    "A network's figure is the mean over its seeds of each seed's RMSE; the mix averages its seeds' predictions first, "
+    "which alone lowers the RMSE."
+)
+PUBLISHED = (
+    "Published defaults: the published recipe with this study's fixed settings (network size, input) and incumbent "
+    "values."
+)
 Facts = Mapping[str, Any]
 
 
@@ -57,7 +67,8 @@ def _found(promotion: Facts) -> list[str]:
     mean = promotion["mean_predictor"]
     return [
         *verdicts(promotion),
-        f"Always predicting the mean gives {mean['test_rmse']:.2f} and {figure(mean['nasa_score'], digits=0)}.",
+        f"Always predicting the mean: RMSE {mean['test_rmse']:.2f} cycles, NASA score "
+        f"{figure(mean['nasa_score'], digits=0)}.",
     ]
 
 
@@ -73,13 +84,19 @@ def _against_published(promotion: Facts) -> str:
     winner = promotion.get("winner") or {}
     if not defaults and not compared:
         return ""
-    if (defaults or {}).get("trial", -1) == winner.get("trial"):
+    if (defaults or {}).get("trial", -1) == winner.get("trial") or _is_one(compared):
         return "The best network is the published defaults: the search found nothing better."
     figure_of = defaults and defaults.get("test_rmse")
     if not compared:
         return "" if figure_of is None else f"The published defaults have a test RMSE of {figure_of:.2f} cycles."
     figures = "" if figure_of is None else f" ({figure_of:.2f} cycles)"
     return f"The network against the published defaults{figures}: {compared['words']}."
+
+
+def _is_one(compared: Facts) -> bool:
+    """Whether a comparison is of the published defaults with themselves: the difference is none, the figures are."""
+    incumbent = compared.get("incumbent_rmse")
+    return incumbent is not None and compared["rmse_difference"] is None and incumbent == compared["winner_rmse"]
 
 
 def network(trial: int | None, *, published: bool) -> str:
@@ -92,35 +109,44 @@ def network(trial: int | None, *, published: bool) -> str:
 
 
 def network_against_boosting(who: str, network_rmse: float, boosting_rmse: float, margin: Margin) -> str:
-    """A whole sentence: better, worse or not established, with both figures (cycles) and the interval."""
-    verdict = "better" if margin.better else "worse" if margin.established else "not established better"
-    both = f"{network_rmse:.1f} against {boosting_rmse:.1f} cycles"
-    if margin.difference is None:
-        return f"{who} is {verdict} than {BOOSTING}: {both}."
-    one = margin.difference
-    few = f"; {FEW_SEEDS}" if margin.few_seeds else ""
-    difference = f"difference {one.value:+.1f} [{one.low:.1f}, {one.high:.1f}]{few}"
-    return f"{who} is {verdict} than {BOOSTING}: {both} ({difference})."
+    """A whole sentence: better, worse or not established, with both figures (cycles) and the interval.
+
+    The difference is network less boosting, as in a table: plus errs more.
+    """
+    both = f"{figure(network_rmse, digits=2)} against {figure(boosting_rmse, digits=2)} cycles"
+    more, doubts = margin.more_error, ""
+    if margin.includes_zero or more is None:
+        verdict, doubts = "is not established better than", f", {' and '.join(margin.doubts)}"
+    elif margin.few_seeds:
+        verdict, doubts = f"errs {'more' if more.value > 0 else 'less'} than", f"; {FEW_SEEDS}: not established"
+    else:
+        verdict = f"is {'better' if margin.better else 'worse'} than"
+    difference = f"{signed(more)}{doubts}".removeprefix(", ")
+    return f"{who} {verdict} {BOOSTING}: {both} ({difference})."
 
 
 def against_choice(margin: Margin) -> str:
     """For a table's cell: by how many cycles more a candidate errs than the choice, and whether that is established."""
     if margin.difference is None:
         return "not told apart"
-    one = margin.difference
-    return f"{one.value:+.1f} [{one.low:.1f}, {one.high:.1f}]" + ("" if margin.established else ", not told apart")
+    doubt = ", not told apart" if margin.includes_zero else f", {FEW_SEEDS}" if margin.few_seeds else ""
+    return f"{signed(margin.difference)}{doubt}"
 
 
 def choice(promotion: Facts) -> str:
     """What the validation engines chose, and its figures on the test engines."""
     chosen = promotion["choice"]
-    names = {CandidateKind.BOOSTING: BOOSTING, CandidateKind.MIX: "the mix of network and gradient boosting"}
-    of_trial = f"the {chosen['name']} (trial {chosen['trial']})"
     return (
-        f"The validation engines chose {names.get(chosen['kind'], of_trial)} (validation RMSE "
+        f"The validation engines chose {chosen_name(chosen)} (validation RMSE "
         f"{chosen['validation_rmse']:.2f} cycles): on {promotion['test_engines']} unseen test engines its RMSE is "
         f"{interval(chosen, 'test_rmse', 2)} cycles and its NASA score {interval(chosen, 'nasa_score', 0)}."
     )
+
+
+def chosen_name(chosen: Facts) -> str:
+    """The choice, or another row of a leaderboard, inside a sentence."""
+    names = {CandidateKind.BOOSTING: BOOSTING, CandidateKind.MIX: "the mix of network and gradient boosting"}
+    return names.get(chosen["kind"], f"the {chosen['name']} (trial {chosen['trial']})")
 
 
 def looks(promotion: Facts, *, study: str | None) -> str:
@@ -128,27 +154,38 @@ def looks(promotion: Facts, *, study: str | None) -> str:
     total, known = promotion.get("looks_at_test") or 0, promotion.get("looks")
     if not total:
         return "never scored for this configuration"
+    epoch_by_epoch = (known or {}).get("after_every_epoch") or []
+    beside = f", and after every epoch by {', '.join(epoch_by_epoch)}" if epoch_by_epoch else ""
     if total == 1:
-        return "scored once"
+        return f"scored once{beside}"
     if not known:
         return f"{total} looks at these test engines in this storage"
     counts = known["by_study"]
     others = {name: count for name, count in counts.items() if name != study}
     named = ", ".join(name if count == 1 else f"{name} ({count})" for name, count in sorted(others.items()))
     also = f" (also by {'study' if len(others) == 1 else 'studies'} {named})" if others else " (all by this study)"
-    return f"look {known['number']} of {total} at these test engines in this storage{also}"
+    return f"look {known['number']} of {total} at these test engines in this storage{also}{beside}"
+
+
+def notes(promotion: Facts) -> list[str]:
+    """What a leaderboard's figures mean, one line each: to stand under every leaderboard."""
+    rows = promotion.get("leaderboard") or ()
+    several = any(row["kind"] == CandidateKind.MIX and (row["seeds"] or 0) > 1 for row in rows)
+    published = any(row["name"] == "published defaults" for row in rows)
+    said = (how_judged(promotion), MEAN_OVER_SEEDS if several else "", PUBLISHED if published else "")
+    return [text for text in said if text]
 
 
 def how_judged(promotion: Facts) -> str:
     """How intervals and verdicts were made; empty where there are none."""
-    compared = promotion.get("comparison")
-    if not compared:
+    compared = promotion.get("comparison") or {}
+    if not compared and not promotion.get("against_boosting"):
         return ""
     several = compared.get("candidates", 1) > 1 or promotion.get("against_boosting")
     of_k = "; those of differences are wider, corrected for having picked the best of several" if several else ""
     return (
-        f"95% intervals by bootstrap over engines and seeds{of_k}. A difference is established if its interval "
-        f"excludes zero and every side that has seeds has at least {FEWEST_SEEDS}."
+        f"95% intervals by bootstrap over engines and seeds{of_k}. In a difference plus means a larger error. It is "
+        f"established if its interval excludes zero and every side that has seeds has at least {FEWEST_SEEDS}."
     )
 
 
@@ -168,7 +205,7 @@ def warnings(facts: Facts) -> list[str]:
     said = []
     if facts["dataset"].startswith("SIM"):
         said.append(SIMULATED)
-    if (promotion.get("looks_at_test") or 0) > 1:
+    if (promotion.get("looks_at_test") or 0) > 1 or (promotion.get("looks") or {}).get("after_every_epoch"):
         words = looks(promotion, study=facts.get("study"))
         forced = "; the later looks of this promotion were forced" if promotion.get("forced") else ""
         said.append(f"Looked at again. {words[0].upper()}{words[1:]}{forced}.")

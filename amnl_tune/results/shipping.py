@@ -13,12 +13,11 @@ import optuna
 import torch
 
 from amnl_tune import __version__
-from amnl_tune.errors import StudyError
+from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.results.bundle import write_bundle
 from amnl_tune.results.summary import summarize
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.choosing import kept_boosting
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import PromotionRow, RunRow
 from amnl_tune.search.ledger.studies import find_study
@@ -27,6 +26,8 @@ from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
+from amnl_tune.settings import masked
+from amnl_tune.training.boosting import Boosting
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["EXPORTED", "scored_promotion", "ship", "ship_best"]
@@ -79,14 +80,24 @@ def ship(
         config=config,
         weights=artifacts.read_weights(run) if networks else None,
         scaling=data.scaling,
-        provenance=_provenance(spec, run, promotion.number, data.sha256, scores) | {"condition_distance": known},
+        provenance=_provenance(spec, run if networks else None, promotion.number, data.sha256, scores)
+        | {"condition_distance": known},
         metrics=_metrics(ledger, promotion, score, candidate, run),
         seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete} if several else None,
-        boosting=None
-        if wanted is CandidateKind.NETWORK
-        else kept_boosting(artifacts, spec.name, promotion.number, data),
+        boosting=None if wanted is CandidateKind.NETWORK else _boosting(artifacts, spec.name, promotion.number),
     )
     return score
+
+
+def _boosting(artifacts: Artifacts, study: str, number: int) -> Boosting:
+    """As it was scored: fitted again, by another version, it might be another. Raises StorageError."""
+    kept = artifacts.read_boosting(study, number)
+    if kept is None:
+        raise StorageError(
+            f"A promotion's boosting must be readable, but {artifacts.boosting(study, number)} is not in "
+            f"{masked(artifacts.store.url)}; set --artifacts to where the study was promoted"
+        )
+    return kept
 
 
 def _candidate_kind(kind: str) -> CandidateKind:
@@ -108,8 +119,8 @@ def _score(scores: TestScores, candidate: Candidate, kind: CandidateKind) -> Can
             return rival
     there = ", ".join(["network", *(str(rival.kind) for rival in scores.rivals if rival.kind in EXPORTED)])
     raise StudyError(
-        f"An export is of a candidate that was scored, but this promotion has no {kind} ({there}); let "
-        '`promotion.incumbents` name "boosting" and promote again'
+        f"An export is of a candidate that was scored, but this promotion has no {kind} ({there}); name one that it "
+        "has, or promote with other seeds, which fits boosting too"
     )
 
 
@@ -156,16 +167,18 @@ def _candidate(ledger: Ledger, study: str, number: int, trial: int) -> Candidate
     )
 
 
-def _provenance(spec: StudySpec, run: RunRow, promotion: int, data_sha256: str, scores: TestScores) -> dict[str, Any]:
+def _provenance(
+    spec: StudySpec, run: RunRow | None, promotion: int, data_sha256: str, scores: TestScores
+) -> dict[str, Any]:
+    """Of a run, or of boosting, which comes from no trial."""
     commit = _git_commit()
+    trained = {"trial": run.trial_number, "origin": str(run.origin), "seed": run.seed} if run else {}
     return {
         "study": spec.name,
         "question": spec.question,
         "study_fingerprint": spec.fingerprint(),
-        "trial": run.trial_number if run.trial_number is not None else -1,
-        "origin": str(run.origin),
+        **trained,
         "promotion": promotion,
-        "seed": run.seed,
         "dataset": spec.data.dataset,
         "data_sha256": data_sha256,
         "test_data_sha256": scores.data_sha256,

@@ -87,26 +87,29 @@ def remember(
     """
     starts = engine_starts(first)
     lengths = np.diff(np.r_[starts, len(first)])
+    order = np.argsort(-lengths, kind="stable")  # longest first: those that have a row at a step are the first ones
     alpha = np.array(rates, dtype=np.float64)[:, None]  # (R, 1)
     values = np.asarray(sensors, dtype=np.float64)
     nothing = Past.nothing(len(rates))
-    begun = [past or nothing, *[nothing] * (len(starts) - 1)]
-    first_sum = np.stack([own.first_sum for own in begun])
-    ewma, weight = np.stack([own.ewma for own in begun]), np.stack([own.weight for own in begun])
-    age = np.arange(len(first)) - first + 1 + np.repeat([own.cycles for own in begun], lengths)
+    begun = [past if past and not place else nothing for place in order]
+    first_sum, ewma, weight = (np.stack([getattr(own, n) for own in begun]) for n in ("first_sum", "ewma", "weight"))
+    cycles = np.zeros(len(starts), dtype=np.int64)
+    cycles[0] = past.cycles if past else 0
+    age = np.arange(len(first)) - first + 1 + np.repeat(cycles, lengths)
     first_means, ewmas = np.empty_like(values), np.empty((len(values), len(rates), values.shape[1]))
-    longest = np.argsort(-lengths, kind="stable")
-    for step in range(int(lengths.max())):
-        longest = longest[: int(np.count_nonzero(lengths > step))]
-        rows = starts[longest] + step
+    begin, alive = starts[order], np.searchsorted(-lengths[order], -np.arange(lengths.max()), side="left")
+    for step, count in enumerate(alive):
+        rows, own = begin[:count] + step, slice(count)
         x, t = values[rows], age[rows]
-        within = np.ones(len(rows), dtype=bool) if base is None else t <= base
-        first_sum[longest] += np.where(within[:, None], x, 0.0)
-        ewma[longest] = (1.0 - alpha) * ewma[longest] + alpha * x[:, None, :]
-        weight[longest] = (1.0 - alpha) * weight[longest] + alpha
-        first_means[rows] = first_sum[longest] / (t if base is None else np.minimum(t, base))[:, None]
-        ewmas[rows] = ewma[longest] / weight[longest]
-    return Remembered(age, first_means, ewmas, Past(int(age[-1]), first_sum[-1], ewma[-1], weight[-1]))
+        first_sum[own] += x if base is None else np.where((t <= base)[:, None], x, 0.0)
+        ewma[own] *= 1.0 - alpha
+        ewma[own] += alpha * x[:, None, :]
+        weight[own] *= 1.0 - alpha
+        weight[own] += alpha
+        first_means[rows] = first_sum[own] / (t if base is None else np.minimum(t, base))[:, None]
+        ewmas[rows] = ewma[own] / weight[own]
+    last = int(np.argmax(order))  # of the last engine
+    return Remembered(age, first_means, ewmas, Past(int(age[-1]), first_sum[last], ewma[last], weight[last]))
 
 
 def channel_names(config: InputConfig) -> tuple[str, ...]:

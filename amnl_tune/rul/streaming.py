@@ -28,7 +28,7 @@ class EndedEngine:
     """What is known of one engine at its last row.
 
     Attributes:
-        unit: its number. begins, cycle: its first and its last cycle, by the file.
+        unit: its number. begins, cycle: its first and its last cycle, by the file. rows: of its record.
         seen: (k, C) its last rows as the network sees them, as many as a window reaches back over.
         distances: (k,) of these rows to the nearest operating condition that was learned.
         statistics: (F,) of its last row.
@@ -37,6 +37,7 @@ class EndedEngine:
     unit: int
     begins: int
     cycle: int
+    rows: int
     seen: NDArray[np.float32]
     distances: NDArray[np.float64]
     statistics: NDArray[np.float32]
@@ -87,7 +88,8 @@ class EngineStream:
             if known and not place:
                 parts.insert(0, (known.seen, known.distances))
             rows, far = (np.concatenate(own)[-self.config.span :] for own in zip(*parts, strict=True))
-            told = int(unit[start]), int(begins[place]), int(cycle[end - 1])
+            count = int(end - start) + (known.rows if known and not place else 0)
+            told = int(unit[start]), int(begins[place]), int(cycle[end - 1]), count
             ended.append(EndedEngine(*told, rows, far, statistics[place]))
         self.open, self.past = ended.pop(), (recursion, recent)
         return ended

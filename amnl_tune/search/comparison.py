@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from amnl_tune.search.bootstrap import LEVEL, Array, Bootstrap, Estimate, Sampled
 
-__all__ = ["FEWEST_SEEDS", "FEW_SEEDS", "Comparison", "Margin", "compare", "compare_sampled", "margin"]
+__all__ = ["FEWEST_SEEDS", "FEW_SEEDS", "Comparison", "Margin", "compare", "compare_sampled", "margin", "signed"]
 
 FEWEST_SEEDS = 3
 """That a side must have, if it has any, for a difference to be established."""
@@ -41,11 +41,22 @@ class Margin:
         return any(count is not None and count < FEWEST_SEEDS for count in self.seeds)
 
     @property
+    def more_error(self) -> Estimate | None:
+        """By how much the one errs more than the other: what sentences and tables tell, plus being worse."""
+        one = self.difference
+        return one and Estimate(-one.value, -one.high, -one.low)
+
+    @property
+    def includes_zero(self) -> bool:
+        """Whether the interval leaves open which of the two is better."""
+        return self.difference is None or self.difference.low <= 0 <= self.difference.high
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """Why nothing is established; empty if the difference is."""
         if self.difference is None:
             return ("both errors are infinite",)
-        zero = ("the interval includes zero",) if self.difference.low <= 0 <= self.difference.high else ()
+        zero = ("the interval includes zero",) if self.includes_zero else ()
         return zero + ((FEW_SEEDS,) if self.few_seeds else ())
 
     @property
@@ -77,7 +88,8 @@ class Comparison:
         winner_rmse, incumbent_rmse: cycles. winner_nasa, incumbent_nasa: NASA scores. None: there is no incumbent.
         rmse_difference, nasa_difference: incumbent less winner, so that positive is better; None where they
             are one, or both infinite.
-        better: established beyond engines' and seeds' noise. words: the verdict.
+        better: established beyond engines' and seeds' noise. words: the verdict, its difference winner less
+            incumbent: plus errs more.
     """
 
     level: float
@@ -158,11 +170,22 @@ def _verdict(margin: Margin, *, promoted: bool) -> str:
     if not promoted:
         return "the published defaults were not promoted: there is nothing to compare with"
     if margin.difference is None:
-        return "the published defaults are the validation engines' choice of network: keep the incumbent"
-    value, low, high = margin.difference.value, margin.difference.low, margin.difference.high
-    if margin.doubts:
-        reasons = " and ".join(margin.doubts)
-        return f"not established: {value:+.1f} cycles [{low:.1f}, {high:.1f}], {reasons}: keep the incumbent"
-    if margin.better:
-        return f"better by {value:.1f} cycles [{low:.1f}, {high:.1f}]"
-    return f"worse by {-value:.1f} cycles [{-high:.1f}, {-low:.1f}]: keep the incumbent"
+        return "the published defaults are the validation engines' choice of network"
+    verdict = "better" if margin.better else "worse" if margin.established else "not established"
+    doubts = f", {' and '.join(margin.doubts)}" if margin.doubts else ""
+    return f"{verdict}: {signed(margin.more_error, ' cycles')}{doubts}"
+
+
+def signed(difference: Estimate | None, unit: str = "") -> str:
+    """`+0.68 [-0.50, 1.90]`, the unit before the interval; empty where there is no difference.
+
+    Two decimals, never -0.00; more only where an end would look like the zero that its interval excludes.
+    """
+    if difference is None:
+        return ""
+    excludes_zero = difference.low * difference.high > 0
+    low, high = (
+        f"{end:.1g}" if excludes_zero and abs(end) < 0.005 else f"{round(end, 2) + 0.0:.2f}"
+        for end in (difference.low, difference.high)
+    )
+    return f"{round(difference.value, 2) + 0.0:+.2f}{unit} [{low}, {high}]"

@@ -140,9 +140,7 @@ def wording(finding: Mapping[str, Any]) -> str:
 def _unknown(path: list[str], loc: tuple[Any, ...]) -> str:
     known = _known_names(loc)
     elsewhere = [
-        f"{table}.{path[-1]}"
-        for table, field in StudySpec.model_fields.items()
-        if path[-1] in getattr(field.annotation, "model_fields", {})
+        f"{table}.{path[-1]}" for table, field in StudySpec.model_fields.items() if path[-1] in _keys(field.annotation)
     ]
     if path[-1] in RunConfig.model_fields:
         elsewhere.append(f"fixed.{path[-1]}")
@@ -154,5 +152,8 @@ def _known_names(loc: tuple[Any, ...]) -> list[str]:
     """Keys that the table around `loc` may have."""
     if loc[0] == "space":
         return list(ENTRY_TYPES[loc[2]].model_fields)
-    table = StudySpec.model_fields[loc[0]].annotation if len(loc) > 1 else StudySpec
+    return _keys(StudySpec.model_fields[loc[0]].annotation if len(loc) > 1 else StudySpec)
+
+
+def _keys(table: Any) -> list[str]:
     return [field.alias or name for name, field in getattr(table, "model_fields", {}).items()]

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isclose
 from typing import Any
 
@@ -18,6 +18,7 @@ import sqlalchemy.exc
 from sqlalchemy import select, update
 
 from amnl_tune.errors import DataError, StorageError, StudyError
+from amnl_tune.rul.configuration import Normalization
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
@@ -57,6 +58,7 @@ class TestLooks:
     Attributes:
         number: which of them the study's last one is, from 1. total: how many there are.
         by_study: how many each study has taken.
+        after_every_epoch: other studies whose `--test-selection` has looked at them after every epoch.
     """
 
     __test__ = False
@@ -64,6 +66,7 @@ class TestLooks:
     number: int
     total: int
     by_study: dict[str, int]
+    after_every_epoch: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable."""
@@ -98,17 +101,34 @@ def score_again(
     promotion = find_promotion(ledger, spec.name, number)
     known = find_scores(ledger, promotion.id)
     if known and not force:
-        raise StudyError(
-            f"The test engines are scored once, but promotion {number} of study {spec.name!r} has its score; see "
-            f"`amnl-tune study show {spec.name}`, or insist with --force, which every report will say"
-        )
+        raise _scored_already(spec.name, number)
     return _look(ledger, spec, source, artifacts, promotion, look=known.look + 1 if known else 1)
+
+
+def require_unscored(ledger: Ledger, study: str, number: int) -> None:
+    """Raises StudyError if the promotion has its score: `score_again` would refuse a further look."""
+    if find_scores(ledger, find_promotion(ledger, study, number).id):
+        raise _scored_already(study, number)
+
+
+def _scored_already(study: str, number: int) -> StudyError:
+    return StudyError(
+        f"The test engines are scored once, but promotion {number} of study {study!r} has its score; see "
+        f"`amnl-tune study show {study}`, or insist with --force, which every report will say"
+    )
 
 
 def _look(
     ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
 ) -> TestScores:
     boosting = Incumbent.BOOSTING in spec.promotion.incumbents
+    if boosting and spec.data.normalization is not Normalization.CONDITION:
+        logger.warning(
+            "gradient boosting is left out: it needs sensors scaled by operating condition, and those of study %r are "
+            "scaled over all rows (`data.normalization`)",
+            spec.name,
+        )
+        boosting = False
     scores = _computed(ledger, spec, source, artifacts, promotion, boosting=boosting)
     return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
 
@@ -235,8 +255,10 @@ def looks_of(ledger: Ledger, study: str) -> TestLooks | None:
         last: TestScoreRow = found[0]
         same = every.where(TestScoreRow.data_sha256 == last.data_sha256)
         looks = session.execute(same.order_by(TestScoreRow.scored_at, TestScoreRow.id)).all()
+        seen = every.where(TestScoreRow.data_sha256 == last.data_sha256, PromotionRow.contaminated_at.is_not(None))
+        others = {name for _, name in session.execute(seen.where(PromotionRow.study != study))}
     number = 1 + [row.id for row, _ in looks].index(last.id)
-    return TestLooks(number, len(looks), dict(Counter(name for _, name in looks)))
+    return TestLooks(number, len(looks), dict(Counter(name for _, name in looks)), sorted(others))
 
 
 def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:

@@ -28,6 +28,11 @@ def test_what_is_compared_is_what_was_measured(finished: "Finished") -> None:
     assert (row["choice"], row["choice_test_rmse"]) == (scores.choice, scores.chosen.test_rmse)
     assert row["boosting_test_rmse"] == scores.rivals[0].test_rmse
     assert " than gradient boosting on history statistics: " in row["against_boosting"]
+    verdict = shown(frame)[0][-1]
+    assert "The tuned network against the published defaults: " in verdict or "The published defaults are" in verdict
+    assert "The validation engines chose gradient boosting" in verdict or "against the choice (" in verdict
+    assert verdict.endswith(".") and ".." not in verdict
+    assert shown(frame)[0][1] == "SIM1 (simulated)"
     assert shown(frame)[0][5].startswith(f"{scores.winner.test_rmse:.2f} [")
 
 
@@ -46,6 +51,7 @@ def test_the_command_writes_a_page_and_names_an_unknown_study(finished: "Finishe
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)[0]["test_rmse"] == pytest.approx(finished.scores.winner.test_rmse)
     assert finished.scores.comparison.words in out.read_text()
+    assert "Simulated data." in out.read_text()
     assert out.stat().st_size < 6e6
     table = CliRunner().invoke(app, ["compare", "tiny", *storage], env={"COLUMNS": "80"}).stdout
     assert max(map(len, table.splitlines())) <= 80

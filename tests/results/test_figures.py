@@ -73,3 +73,34 @@ def test_many_curves_are_named_only_where_it_helps() -> None:
 def test_importance_has_its_largest_on_top() -> None:
     frame = pd.DataFrame({"setting": ["dropout", "window"], "importance": [0.9, 0.1]})
     assert list(figures.importance_figure(frame).data[0].y) == ["window", "dropout"]
+
+
+def test_full_runs_have_one_name_and_colour_a_trial() -> None:
+    rows = [
+        {"trial": trial, "seed": seed, "origin": "sampler" if trial else "published defaults", "status": "complete",
+         "number": number, "validation_rmse": 20.0}
+        for trial in (9, 2, 0) for seed in (1, 2, 3) for number in (1, 2)
+    ]  # fmt: skip
+    drawn = figures.full_runs_figure(pd.DataFrame(rows), 9).data
+    assert [trace.name for trace in drawn if trace.showlegend] == ["trial 9 (chosen)", "trial 2", "published defaults"]
+    colours = [trace.line.color for trace in drawn]
+    assert [len(set(colours[i : i + 3])) for i in (0, 3, 6)] == [1, 1, 1] and len(set(colours)) == 3
+    best = figures.full_runs_figure(pd.DataFrame(rows), 0, "best network").data
+    assert [trace.name for trace in best if trace.showlegend][2] == "published defaults (best network)"
+
+
+def test_the_published_defaults_are_orange_even_when_pruned() -> None:
+    rows = [
+        {"trial": trial, "seed": 1, "origin": "sampler" if trial else "published defaults", "status": "pruned",
+         "number": 1, "validation_rmse": 20.0}
+        for trial in range(2)
+    ]  # fmt: skip
+    published, other = figures.learning_curves_figure(pd.DataFrame(rows)).data
+    assert (published.line.color, other.line.color) == (figures.ORANGE, figures.GREY)
+    assert published.opacity > other.opacity
+
+
+def test_the_first_parallel_axis_has_room_for_its_label() -> None:
+    drawn = figures.parallel_figure(figures.parallel_axes(_trials(learning_rate=[0.1, 0.2, 0.3, 0.4])))
+    assert drawn.layout.xaxis.ticktext[0] == "learning_<br>rate"
+    assert drawn.layout.margin.l >= 60

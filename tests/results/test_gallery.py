@@ -60,11 +60,25 @@ def test_health_lives_and_intervals(scores: TestScores) -> None:
     assert engine_figures.health_figure(health).data[0].z.tolist() == health.to_numpy().tolist()
     lives = engine_frames.lives_frame(scores)
     assert list(lives["predicted"]) == [50.0, 40.0]
-    assert [list(trace.y) for trace in engine_figures.lives_figure(lives).data] == [[11.0, 10.0], [50.0, 40.0]]
+    drawn = engine_figures.lives_figure(lives)
+    assert (drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text) == ("cycle", "RUL (cycles)")
+    assert [list(trace.y) for trace in drawn.data] == [[11.0, 10.0], [50.0, 40.0]]
     promotion = engine_frames.promotion_frame(scores)
     assert list(promotion["who"]) == ["tuned network", "published defaults"] * 2
     assert list(promotion["chosen"]) == [True, False] * 2
-    rmse = engine_figures.promotion_figure(promotion).data[0]
+    compared = engine_figures.promotion_figure(promotion)
+    assert [compared.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == [
+        "test RMSE (cycles)",
+        "test NASA score",
+    ]
+    spans = (
+        (promotion.assign(value=100.0, low=50.0, high=high), kind)
+        for high, kind in ((900.0, "linear"), (1100.0, "log"))
+    )
+    for frame, kind in spans:
+        drawn = engine_figures.promotion_figure(frame.assign(high=frame["high"].where(frame["metric"] != "RMSE", 60.0)))
+        assert (drawn.layout.xaxis.type, drawn.layout.xaxis2.type) == ("linear", kind)
+    rmse = compared.data[0]
     assert list(rmse.error_x.array) == pytest.approx([r.high - r.value for r in promotion.head(2).itertuples()])
 
 
@@ -92,8 +106,10 @@ def test_the_figures_are_of_the_choice_and_all_candidates_are_compared(
     assert list(drawn.x) == list(promotion["value"])[:4]
     assert len(set(drawn.marker.color[1:])) == 1 and drawn.marker.color[0] not in drawn.marker.color[1:]
     pictures = {picture.key: picture.caption for picture in gallery._engines(whole, (30.0, 80.0))}
-    assert pictures["amnl-predictions"].endswith(f"by the {first}.")
-    assert pictures["amnl-lives"] == f"By the {first}."
+    by = "gradient boosting" if choice is CandidateKind.BOOSTING else "the mix with boosting"
+    assert pictures["amnl-predictions"] == f"Each test engine at its last cycle, by {by}."
+    assert pictures["amnl-health"].startswith(f"Test engines, predicted by {by}: critical up to 30 cycles")
+    assert pictures["amnl-lives"] == f"By {by}."
 
 
 def test_search_figures_show_their_frames() -> None:
@@ -103,13 +119,16 @@ def test_search_figures_show_their_frames() -> None:
                  "learning_rate": [1e-4, 1e-2, 1e-3], "loss": ["gaba", "fixed", "gaba"], "window": [30, 30, 30]}
     )  # fmt: skip
     slices = search_figures.slices_figure(trials)
-    assert [title.text for title in slices.layout.annotations] == ["learning_rate", "loss"]
+    assert [slices.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == ["learning_rate", "loss"]
+    assert slices.layout.yaxis.title.text == "validation<br>RMSE (cycles)"
     assert (slices.layout.xaxis.type, slices.layout.xaxis2.type) == ("log", None)
     attempts = pd.DataFrame(
         {"trial": [0, 0], "promotion": [0, 0], "seed": [7, 7], "worker": ["a", "b"], "host": ["h", "h"],
          "started_at": [1e9, 1e9 + 5], "ended_at": [1e9 + 4, None], "outcome": ["vanished", None]}
     )  # fmt: skip
-    vanished, under_way = search_figures.timeline_figure(attempts).data
+    timeline = search_figures.timeline_figure(attempts)
+    assert timeline.layout.showlegend
+    vanished, under_way = timeline.data
     assert (vanished.name, list(vanished.x), list(vanished.y)) == ("vanished", [4000.0], ["worker 1"])
     assert (under_way.name, list(under_way.x)) == ("under way", [0.0])
 

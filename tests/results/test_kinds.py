@@ -290,3 +290,14 @@ def test_a_damaged_boosting_is_named(made: Made, tmp_path: Path) -> None:
     (tmp_path / "boosting" / "boosting.onnx").write_bytes(b"what")
     with pytest.raises(BundleError, match=r"boosting.onnx does not: .*; export it again"):
         load_bundle(tmp_path / "boosting")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_with_a_hole_is_refused(made: Made, kind: str) -> None:
+    """The file's parser sees it; a data frame's is seen here, for channels would be of other cycles."""
+    frame = made.source.test("SIM1").frame
+    hole = frame[(frame["unit"] != 2) | (frame["cycle"] == 1) | (frame["cycle"] > 9)]
+    with pytest.raises(BundleError, match=r"unit 2 has \d+ rows from cycle 1 to \d+; let none be missing"):
+        predict(load_bundle(made.bundle(kind)), hole)
+    with pytest.raises(BundleError, match="from cycle 0 to"):
+        predict(load_bundle(made.bundle(kind)), frame.assign(cycle=frame["cycle"] - 1))

@@ -76,6 +76,10 @@ def test_the_report_is_one_offline_file_with_the_answer(finished: "Finished", tm
     assert "Simulated data." in page
     assert "Is &lt;b&gt;this&lt;/b&gt; escaped?" in page
     assert "<b>this</b>" not in page
+    assert "at most 4 epochs, seeds" in page
+    assert page.count('<section class="drawn">') == 16
+    assert "predict time (all test engines)" in page
+    assert " suggested " in page and "; searched " in page
     assert page.count('class="plotly-graph-div"') == 16
     assert 'src="http' not in page
 

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,10 @@ def card(facts: dict[str, Any], kind: CandidateKind, **settings: Any) -> str:
     [
         (10.0, 3, "is not established better than gradient boosting on history statistics: "),
         (3.0, 3, "is better than gradient boosting on history statistics: "),
-        (3.0, 2, "is not established better than gradient boosting on history statistics: "),
+        (3.0, 2, "errs less than gradient boosting on history statistics: "),
+        (10.0, 2, "is not established better than gradient boosting on history statistics: "),
         (30.0, 3, "is worse than gradient boosting on history statistics: "),
+        (30.0, 2, "errs more than gradient boosting on history statistics: "),
     ],
 )
 @pytest.mark.parametrize("choice", KINDS)
@@ -109,7 +112,7 @@ def test_the_first_sentence_says_whether_boosting_is_beaten(
 ) -> None:
     facts = facts_of(look(choice, noise=noise, seeds=seeds))
     answer = sentences.answer(facts)
-    assert answer.startswith(f"The tuned network (trial 7) {said}12.0 against ")
+    assert answer.startswith(f"The tuned network (trial 7) {said}12.00 against ")
     assert ("fewer than 3 seeds" in answer.split(").")[0]) == (seeds < 3)
     words = facts["promotion"]["against_boosting"]["words"]
     assert answer.startswith(words + " The validation engines chose ")
@@ -117,22 +120,83 @@ def test_the_first_sentence_says_whether_boosting_is_beaten(
     flat = " ".join(printed(facts).split())
     assert words in flat
     assert "The network against the published defaults (16.00 cycles): " in flat
-    assert "Always predicting the mean gives 40.00 and 10000." in flat
+    assert "Always predicting the mean: RMSE 40.00 cycles, NASA score 10000." in flat
 
 
-def test_the_example_of_the_verdict_that_must_not_be() -> None:
-    margin = Margin(Estimate(0.8, -0.6, 2.3), 0.95, (5, None))
-    words = sentences.network_against_boosting("The tuned network (trial 7)", 9.8, 10.6, margin)
-    assert words == (
-        "The tuned network (trial 7) is not established better than gradient boosting on history statistics: "
-        "9.8 against 10.6 cycles (difference +0.8 [-0.6, 2.3])."
-    )
-    assert sentences.against_choice(margin) == "+0.8 [-0.6, 2.3], not told apart"
-    assert sentences.against_choice(replace(margin, seeds=(2, None), difference=Estimate(3.0, 1.0, 5.0))) == (
-        "+3.0 [1.0, 5.0], not told apart"
-    )
-    assert sentences.against_choice(replace(margin, difference=Estimate(3.0, 1.0, 5.0))) == "+3.0 [1.0, 5.0]"
+NETWORK = "The tuned network (trial 7)"
+
+
+@pytest.mark.parametrize(
+    ("interval", "seeds", "verdict", "told"),
+    [
+        ((0.8, -0.6, 2.3), 5, "is not established better than", "-0.80 [-2.30, 0.60], the interval includes zero"),
+        ((-0.68, -1.9, 0.5), 3, "is not established better than", "+0.68 [-0.50, 1.90], the interval includes zero"),
+        (
+            (0.8, -0.6, 2.3),
+            1,
+            "is not established better than",
+            "-0.80 [-2.30, 0.60], the interval includes zero and fewer than 3 seeds",
+        ),
+        ((-5.75, -8.04, -3.45), 1, "errs more than", "+5.75 [3.45, 8.04]; fewer than 3 seeds: not established"),
+        ((5.75, 3.45, 8.04), 2, "errs less than", "-5.75 [-8.04, -3.45]; fewer than 3 seeds: not established"),
+        ((-5.75, -8.04, -3.45), 3, "is worse than", "+5.75 [3.45, 8.04]"),
+        ((5.75, 3.45, 8.04), 3, "is better than", "-5.75 [-8.04, -3.45]"),
+    ],
+)
+def test_plus_errs_more_and_a_lead_of_few_seeds_is_named_but_not_established(
+    interval: tuple[float, float, float], seeds: int, verdict: str, told: str
+) -> None:
+    margin = Margin(Estimate(*interval), 0.95, (seeds, None))
+    words = sentences.network_against_boosting(NETWORK, 9.8, 10.604, margin)
+    assert words == f"{NETWORK} {verdict} gradient boosting on history statistics: 9.80 against 10.60 cycles ({told})."
+
+
+@pytest.mark.parametrize(
+    ("interval", "seeds", "told"),
+    [
+        ((0.8, -0.6, 2.3), 5, "+0.80 [-0.60, 2.30], not told apart"),
+        ((0.8, -0.6, 2.3), 1, "+0.80 [-0.60, 2.30], not told apart"),
+        ((20.01, 15.26, 24.63), 1, "+20.01 [15.26, 24.63], fewer than 3 seeds"),
+        ((3.0, 1.0, 5.0), 3, "+3.00 [1.00, 5.00]"),
+        ((-0.001, -0.004, 0.004), 3, "+0.00 [0.00, 0.00], not told apart"),
+        ((1.84, 0.0046, 3.89), 3, "+1.84 [0.005, 3.89]"),
+    ],
+)
+def test_not_told_apart_is_said_only_where_the_interval_includes_zero(
+    interval: tuple[float, float, float], seeds: int, told: str
+) -> None:
+    assert sentences.against_choice(Margin(Estimate(*interval), 0.95, (seeds, None))) == told
+
+
+def test_how_the_best_network_is_named_and_what_cannot_be_told() -> None:
     assert sentences.network(0, published=True) == "The best network (trial 0, the published defaults)"
+    unknown = Margin(None, 0.95, (3, None))
+    assert sentences.against_choice(unknown) == "not told apart"
+    words = sentences.network_against_boosting(NETWORK, float("inf"), float("inf"), unknown)
+    assert words.endswith(": infinite against infinite cycles (both errors are infinite).")
+
+
+@pytest.mark.parametrize(
+    ("choice", "seeds"), [(CandidateKind.MIX, 3), (CandidateKind.NETWORK, 3), (CandidateKind.MIX, 1)]
+)
+def test_every_leaderboard_says_what_is_averaged_and_what_the_published_defaults_are(
+    choice: CandidateKind, seeds: int
+) -> None:
+    facts = facts_of(look(choice, seeds=seeds))
+    for text in (printed(facts), scored(facts).replace("&#x27;", "'"), card(facts, choice)):
+        flat = " ".join(text.split())
+        assert ("the mix averages its seeds' predictions first, which alone lowers the RMSE." in flat) == (seeds > 1)
+        assert "Published defaults: the published recipe with this study's fixed settings" in flat
+        assert "In a difference plus means a larger error." in flat
+
+
+def test_published_defaults_that_are_the_best_network_are_said_to_be() -> None:
+    facts = facts_of(look(CandidateKind.MIX))["promotion"]
+    one = facts["comparison"]["winner_rmse"]
+    same = facts["comparison"] | {"incumbent_rmse": one, "rmse_difference": None, "words": "anything"}
+    for known in (facts | {"comparison": same}, facts | {"winner": {"trial": 0}}):
+        last = sentences.verdicts(known)[-1]
+        assert last == "The best network is the published defaults: the search found nothing better."
 
 
 @pytest.mark.parametrize("choice", KINDS)
@@ -155,7 +219,7 @@ def test_the_choice_comes_first_and_every_other_says_whether_it_is_told_apart(ch
     assert by_kind["age alone"]["against_choice"]["told_apart"]
     alike = [row["name"] for row in rows[1:4] if not row["against_choice"]["told_apart"]]
     assert bool(alike) == (choice is not CandidateKind.MIX)
-    table, page, note = printed(facts), scored(facts), _promotion(facts)
+    table, page, note = printed(facts), scored(facts).replace("\u00a0", " "), _promotion(facts)
     assert max(map(len, table.splitlines())) <= 80
     assert "the choice" in table and "chosen by the validation engines" in page
     assert ("not told apart" in table) == ("not told apart" in page) == bool(alike)
@@ -225,6 +289,9 @@ def test_the_card_says_what_each_kind_is_and_what_history_it_needs() -> None:
     assert "gradient boosting: this model |" in boosting
     assert 'session.run(["rul"], {"statistics": statistics})' in boosting
     assert "trained for" not in boosting
+    assert "The class is read off the RUL." in boosting and "may contradict" not in boosting
+    assert "the networks' mean probability: it may contradict the RUL" in mix
+    assert "`rul_mean` and `rul_std` the networks' alone" in mix and "rul_mean" not in boosting
     assert "The plain mean of two models' RUL" in mix
     assert "all seeds are exported" in mix and "with the seeds 42, 123" in mix
     assert "mix with boosting: this model |" in mix
@@ -234,7 +301,87 @@ def test_the_card_says_what_each_kind_is_and_what_history_it_needs() -> None:
     assert "first cycle" not in plain and "### History" not in plain
     seen = card(facts, CandidateKind.NETWORK, age=True, deviation=20, ewma=(0.1, 0.03), pool=5, drop_settings=True)
     assert (
-        "Channels of the network's input: `age = true`, `deviation = 20`, `ewma = [0.1, 0.03]`, `pool = 5`, "
-        "`drop_settings = true`." in seen
+        "- `age = true`: cycles since the first record" in seen
+        and "- `deviation = 20`: each sensor less its mean over the engine's first 20 cycles" in seen
+        and "- `ewma = [0.1, 0.03]`: each sensor's exponentially weighted mean" in seen
+        and "- `pool = 5`: a step of the window is the mean of 5 cycles" in seen
+        and "- `drop_settings = true`: the operating settings themselves are left out" in seen
     )
+    assert "`deviation" not in card(facts, CandidateKind.NETWORK, age=True)
     assert "tuned network (trial 7): this model |" in seen
+
+
+@pytest.mark.parametrize(("kind", "choice"), [(kind, choice) for kind in KINDS for choice in KINDS])
+def test_the_card_of_what_was_not_chosen_says_so_at_the_top(kind: CandidateKind, choice: CandidateKind) -> None:
+    facts = facts_of(look(choice))
+    text = card(facts, kind)
+    protocol = text.split("## Protocol")[1].split("## Use")[0]
+    asked = f"Exported on request; the validation engines chose {sentences.chosen_name(facts['promotion']['choice'])}."
+    assert (asked in text.split("## Figures")[0]) == (kind != choice)
+    claims = ("chose it among", "and the mix among", "chose configuration, epoch")
+    assert any(claim in protocol for claim in claims) == (kind == choice)
+
+
+def test_the_card_of_another_trial_and_of_one_that_was_not_scored() -> None:
+    facts = facts_of(look(CandidateKind.NETWORK))["promotion"]
+    metrics = json.loads(json_text(facts | {"kind": "network", "by_seed": {"42": {}}}))
+    config = RunConfig(dataset="FD001")
+    other = model_card(config, {"study": "tiny", "trial": 9}, metrics)
+    assert "**Exported on request; the validation engines chose the tuned network (trial 7).**" in other
+    assert "with the seed 42. The validation engines chose its epoch. " in other
+    unscored = model_card(config, {"trial": 9}, {"kind": "network", "looks_at_test": 0, "by_seed": {"1": {}, "2": {}}})
+    assert "Exported on request; the test engines have not scored it." in unscored
+    assert "The validation engines chose its epoch and seed (42 is exported)." in unscored
+    own = model_card(config, {"study": "tiny", "trial": 7}, metrics)
+    assert "on request" not in own and "chose configuration and epoch. " in own
+
+
+def test_one_seed_is_not_told_of_in_the_plural() -> None:
+    facts = facts_of(look(CandidateKind.MIX, seeds=1))["promotion"]
+    metrics = json.loads(json_text(facts | {"kind": "mix", "by_seed": {"42": {}}}))
+    text = model_card(RunConfig(dataset="FD001"), {"study": "tiny", "trial": 7}, metrics)
+    assert "with the seed 42." in text
+    assert "seeds'" not in text and "all seeds" not in text and "rul_mean" not in text and "networks'" not in text
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"),
+    [
+        ({"42": 15, "123": 18, "456": 15}, "was trained for at most 20 epochs (stopped after 15, 18 and 15) with the"),
+        ({"42": 20, "123": 12}, "was trained for at most 20 epochs (stopped after 20 and 12) with the"),
+        ({"42": 12}, "was trained for at most 20 epochs (stopped after 12) with the"),
+        ({"42": 20, "123": 20}, "was trained for 20 epochs with the"),
+        (None, "was trained for 20 epochs with the"),
+    ],
+)
+def test_the_card_says_how_long_each_seed_was_trained(epochs: dict[str, int] | None, told: str) -> None:
+    metrics = {"kind": "network", "by_seed": {"42": {}, "123": {}}} | ({"epochs_by_seed": epochs} if epochs else {})
+    assert told in model_card(RunConfig(dataset="FD001", epochs=20), {"trial": 7}, metrics)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_s_code_names_the_data_set_and_can_be_compiled(kind: CandidateKind) -> None:
+    metrics = {"kind": kind, "by_seed": {"42": {}, "123": {}}}
+    config = RunConfig(dataset="FD003", loss="rul_only")
+    text = model_card(config, {"trial": 7, "condition_distance": 4.625}, metrics)
+    assert "amnl-tune predict THIS_FOLDER test_FD003.txt" in text and "FD001" not in text
+    python, onnx = (
+        dedent(part.split("\n\n", 1)[1].split("\n\n" + after)[0])
+        for part, after in (
+            (text.split("From Python:")[1], "One row"),
+            (text.split("Without amnl-tune")[1], "`sha256sum"),
+        )
+    )
+    for code, needed in ((python, "from pathlib import Path"), (onnx, "import onnxruntime")):
+        compile(code, "card", "exec")
+        assert needed in code
+    assert "the largest among the training engines is 4.62" in text
+    since = "since the chosen loss trains no health class" in text
+    assert since == (kind is not CandidateKind.BOOSTING)
+
+
+def test_who_looked_after_every_epoch_is_told_to_every_study_of_these_engines() -> None:
+    told = {"looks_at_test": 1, "looks": {"number": 1, "total": 1, "by_study": {"a": 1}, "after_every_epoch": ["b"]}}
+    assert sentences.looks(told, study="a") == "scored once, and after every epoch by b"
+    (warning,) = sentences.warnings({"dataset": "FD001", "study": "a", "promotion": told})
+    assert warning == "Looked at again. Scored once, and after every epoch by b."

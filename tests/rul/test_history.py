@@ -10,7 +10,10 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import InputConfig, NetworkConfig
 from amnl_tune.rul.history import AGE_SCALE, Past, channel_names, channels, trailing_mean
 from amnl_tune.rul.network import AMNL
-from amnl_tune.rul.preparation import EngineRows, PreparedData
+from amnl_tune.rul.preparation import EngineRows, PreparedData, prepare
+from amnl_tune.rul.simulator import simulate
+from amnl_tune.rul.sources import TrainingFleet
+from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
 from amnl_tune.training.fitting import fit
@@ -180,6 +183,22 @@ def test_a_run_learns_from_its_channels(tiny_config: RunConfig, tiny_data: Prepa
     first = last.state.model.convolutions[0]
     assert isinstance(first, torch.nn.Conv1d)
     assert first.in_channels == 17 + 14 + 14 + 1
+
+
+def test_a_study_without_history_is_what_it_was(tiny_study: str) -> None:
+    """Fingerprints and learning curve, recorded with the release before history channels."""
+    spec = parse_study_spec(tiny_study, name="tiny")
+    config = spec.run_config(spec.incumbent_parameters())
+    assert spec.fingerprint() == "2b9ec91d661b7d94785b4e03400897f8438464c2d298effd3babe3908cae4024"
+    assert config.fingerprint() == "b28cd86b285ce244f15ba5119f4d39ec941aab76262ac12b13a007bbce2b301a"
+    data = prepare(TrainingFleet("SIM1", "0" * 64, simulate("SIM1", engines=10).train), config)
+    found = [(epoch.train_rul_loss, epoch.train_health_loss, epoch.validation_rmse) for epoch in fit(config, data)]
+    recorded = [
+        (2079.283203125, 1.0931520462036133, 31.4136117495704),
+        (2087.80224609375, 1.0812898874282837, 31.381250754960085),
+        (2073.311767578125, 1.0629159212112427, 31.371633814956283),
+    ]
+    np.testing.assert_allclose(found, recorded, rtol=1e-5)  # other processors differ in the last bits
 
 
 def test_settings_that_a_run_does_not_use_are_no_part_of_its_identity() -> None:
