@@ -12,7 +12,8 @@ S seeds (Rao and Wu 1988, "Resampling inference with complex survey data"). Inte
   prediction of the seeds that it has drawn, then mixes: the mean of mixes of single seeds would be another, noisier
   model. The seeds are those drawn for the same configuration's networks, so that network and mix are paired in them
   too. A mean of S - 1 drawn seeds is a little worse than that of all S: the interval errs against the mix (by 0.04
-  cycles with 3 seeds that differ by 3 cycles).
+  cycles with 3 seeds that differ by 3 cycles), be it the choice, where that is caution, or a rival of the choice, where
+  it is as much too kind to the choice.
 """
 
 from dataclasses import dataclass
