@@ -9,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from amnl_tune.errors import StudyError
 from amnl_tune.results.summary import summarize
 from amnl_tune.rul.cmapss import file_names
+from amnl_tune.rul.configuration import Normalization
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
 from amnl_tune.search import choosing
 from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus, TestScoreRow
+from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.models import EpochRow, Origin, PromotionRow, RunRow, RunStatus, TestScoreRow
 from amnl_tune.search.opening import OpenedStudy, open_study
 from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates, seeds_for
 from amnl_tune.search.proxy import proxy_check
@@ -379,4 +380,28 @@ def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
     number = open_promotion(place.ledger, elsewhere)
     work(own, threads=1)
     ensure_scored(place.ledger, elsewhere, other, artifacts, number=number)
-    assert looks_of(place.ledger, "elsewhere").plain() == {"number": 1, "total": 1, "by_study": {"elsewhere": 1}}
+    assert looks_of(place.ledger, "elsewhere").plain() == {
+        "number": 1,
+        "total": 1,
+        "by_study": {"elsewhere": 1},
+        "after_every_epoch": [],
+    }
+
+    with place.ledger.write() as session:  # as `promote renamed --test-selection` enters it
+        session.execute(
+            update(PromotionRow)
+            .where(PromotionRow.study == "renamed")
+            .values(contaminated_by="somebody@somewhere", contaminated_at=database_time(session))
+        )
+    after = [looks_of(place.ledger, name).after_every_epoch for name in (spec.name, "renamed", "elsewhere")]
+    assert after == [["renamed"], [], []]  # its own is told as contamination; other engines are not concerned
+
+
+def test_boosting_is_no_straw_man(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On sensors that are not scaled by condition its statistics say little: then there is none, and it is said."""
+    data = spec.data.model_copy(update={"normalization": Normalization.GLOBAL})
+    _, scores = promoted(spec.model_copy(update={"data": data}), open_tiny, source, artifacts)
+    assert (scores.choice, scores.rivals) == (CandidateKind.NETWORK, [])
+    assert "gradient boosting is left out" in caplog.text
