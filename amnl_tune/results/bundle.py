@@ -32,7 +32,6 @@ from amnl_tune.errors import BundleError, ConfigurationError
 from amnl_tune.files import json_text, replace_folder, writing
 from amnl_tune.results.manifest import CHECKSUMS, MANIFEST, with_manifest
 from amnl_tune.results.model_card import model_card
-from amnl_tune.results.onnx_model import onnx_model
 from amnl_tune.results.preprocessing import preprocessing, require_format, scaling_of
 from amnl_tune.rul.conditions import Scaling
 from amnl_tune.rul.configuration import DataConfig
@@ -112,6 +111,8 @@ def write_bundle(
         StorageError: it cannot be written.
     """
     import tomli_w  # noqa: PLC0415  (needed to write only)
+
+    from amnl_tune.results.onnx_model import onnx_model  # noqa: PLC0415  (onnx takes its time; who predicts needs none)
 
     folder = folder.resolve()
     _require_replaceable(folder)

@@ -33,6 +33,7 @@ __all__ = [
     "FleetParser",
     "blocks_of",
     "content_of",
+    "engine_starts",
     "file_names",
     "parse_fleet",
     "parse_rul",
@@ -114,6 +115,11 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataNotFoundError(f"{path} must exist, but it does not; check the path") from error
     except OSError as error:
         raise DataError(f"{path} must be readable, but: {error.strerror or error}; change its permissions") from error
+
+
+def engine_starts(unit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(U,) rows at which an engine begins, from what tells each row's engine (N,): its number, or its first row."""
+    return np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
 
 
 def parse_fleet(content: bytes, path: Path) -> pd.DataFrame:
@@ -210,7 +216,7 @@ class FleetParser:
         return DataError(f"{self.path} {rule}, but: {otherwise.strip()}; {_CORRECT}")
 
     def _require_order(self, unit: NDArray[np.int64], cycle: NDArray[np.int64]) -> None:
-        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+        starts = engine_starts(unit)
         continued = unit[0] == self.unit
         for row in starts[int(continued) :]:
             if unit[row] in self.units:

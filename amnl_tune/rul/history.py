@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl_tune.rul.cmapss import SENSORS, SETTINGS
+from amnl_tune.rul.cmapss import SENSORS, SETTINGS, engine_starts
 from amnl_tune.rul.configuration import InputConfig
 
-__all__ = ["AGE_SCALE", "Past", "Remembered", "channel_names", "channels", "engine_starts", "remember", "trailing_mean"]
+__all__ = ["AGE_SCALE", "Past", "Remembered", "channel_names", "channels", "remember", "trailing_mean"]
 
 AGE_SCALE = 100.0
 """Cycles that make 1 in the channel `age`."""
@@ -61,11 +61,6 @@ class Remembered:
     first_mean: Array
     ewma: Array
     past: Past
-
-
-def engine_starts(first: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(U,) rows at which engines begin, from (N,) each row's own beginning."""
-    return np.flatnonzero(np.r_[True, first[1:] != first[:-1]])
 
 
 def remember(

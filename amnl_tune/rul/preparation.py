@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.cmapss import CONDITIONS
+from amnl_tune.rul.cmapss import CONDITIONS, engine_starts
 from amnl_tune.rul.conditions import Scaling, fit_scaling
 from amnl_tune.rul.configuration import RUL_CAP, DataConfig, InputConfig
 from amnl_tune.rul.history import channels, trailing_mean
@@ -140,7 +140,7 @@ def engine_rows(frame: pd.DataFrame, scaling: Scaling, rul_at_end: np.ndarray | 
         rul_at_end: (engines,) cycles left after each engine's last row; None: run to failure, 0.
     """
     unit = frame["unit"].to_numpy(np.int64)
-    starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+    starts = engine_starts(unit)
     lengths = np.diff(np.r_[starts, len(unit)])
     first = np.repeat(starts, lengths)
     remaining = np.zeros(len(starts)) if rul_at_end is None else rul_at_end

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from amnl_tune.rul.cmapss import engine_starts
 from amnl_tune.rul.conditions import Scaling
 from amnl_tune.rul.configuration import InputConfig
 from amnl_tune.rul.history import Past, channels
@@ -66,7 +67,7 @@ class EngineStream:
             frame: C-MAPSS rows, engine after engine, one or more.
         """
         unit, cycle = frame["unit"].to_numpy(np.int64), frame["cycle"].to_numpy(np.int64)
-        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+        starts = engine_starts(unit)
         lengths = np.diff(np.r_[starts, len(unit)])
         known = self.open if self.open and self.open.unit == unit[0] else None
         ended = [self.open] if self.open and not known else []

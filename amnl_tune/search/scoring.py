@@ -42,7 +42,6 @@ __all__ = [
     "find_promotion",
     "find_scores",
     "latest_scores",
-    "looks_at_test",
     "looks_of",
     "require_finished",
     "score_again",
@@ -234,12 +233,6 @@ def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> Test
     recorded = find_scores(ledger, promotion.id)
     assert recorded is not None
     return recorded
-
-
-def looks_at_test(ledger: Ledger, study: str) -> int:
-    """How often anybody in this storage has looked at the test engines that the study was scored on last; 0: never."""
-    looks = looks_of(ledger, study)
-    return looks.total if looks else 0
 
 
 def looks_of(ledger: Ledger, study: str) -> TestLooks | None:

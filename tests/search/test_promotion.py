@@ -32,7 +32,6 @@ from amnl_tune.search.scoring import (
     ensure_scored,
     find_scores,
     latest_scores,
-    looks_at_test,
     looks_of,
     score_again,
 )
@@ -50,6 +49,12 @@ OLDER = ("kind", "fit_seconds", "predict_seconds", "rmse_interval", "nasa_interv
 """What records before boosting do not have."""
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
+
+
+def looks_at_test(ledger: Ledger, study: str) -> int:
+    """Of everybody in the storage, at the engines that the study was scored on last."""
+    looks = looks_of(ledger, study)
+    return looks.total if looks else 0
 
 
 def searched(spec: StudySpec, open_tiny: OpenTiny) -> Workplace:
