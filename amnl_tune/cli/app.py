@@ -14,6 +14,7 @@ from amnl_tune.cli import (
     data,
     database,
     doctor,
+    interrupts,
     launch,
     lr_find,
     outputs,
@@ -102,4 +103,5 @@ def _options(
 
 def main() -> None:
     """The console script."""
+    interrupts.keep_interrupts()
     app()

@@ -3,12 +3,12 @@
 import os
 import signal
 from dataclasses import dataclass
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from amnl_tune import __version__
+from amnl_tune.cli.interrupts import as_interrupt
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, settings
 from amnl_tune.settings import Settings
 
@@ -110,7 +110,7 @@ def launch(
     local, ray: watched until the study is done. slurm: a job array is submitted; a job that is preempted or out of
     time is requeued and resumes its trial. kubernetes: prints an Indexed Job for `kubectl apply -f -`.
     """
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    signal.signal(signal.SIGTERM, as_interrupt)
     from amnl_tune.cli import launchers
     from amnl_tune.launch.command import Launcher
 
@@ -137,7 +137,3 @@ def launch(
         case Launcher.KUBERNETES:
             given = storage or os.environ.get("AMNL_TUNE_STORAGE")
             launchers.on_kubernetes(wishes, given, image, namespace, secret, memory, volume_claim, data_dir)
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -6,11 +6,11 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amnl_tune.cli.interrupts import as_interrupt
 from amnl_tune.cli.options import (
     ArtifactUrl,
     DataDir,
@@ -52,7 +52,7 @@ def run(
     The same command again continues where it stopped; a finished study shows its result. Two at once share the work.
     """
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    signal.signal(signal.SIGTERM, as_interrupt)
     from rich.console import Console
 
     from amnl_tune.cli.display import clock
@@ -165,7 +165,3 @@ def _program() -> str:
 
 def _say(session: "Session", text: str) -> None:
     session.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
