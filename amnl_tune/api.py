@@ -124,6 +124,7 @@ def promote(
     ledger = _ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     session = _session(places, spec, ledger, workers=workers, threads=threads, device=device)
+    session.require_shared_artifacts(study)
     number = open_promotion(ledger, spec, top_k=top, seeds=seeds, random=random)
     session.train_promotion(spec, number)
     score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)

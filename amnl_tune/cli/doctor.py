@@ -21,11 +21,13 @@ def doctor(
     artifacts: ArtifactUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Look for trouble: schema, leases, workers, versions, clocks, connections, SQLite's limits, disks, checkpoints.
+    """Look for trouble: schema, leases, workers, versions, clocks, connections, SQLite's limits, disks, checkpoints,
+    files that the workers of a study must share.
 
     Exit code 0: no error (there may be warnings); 1: errors that --fix did not mend; 2: the storage or the study cannot
     be looked at. --fix hands abandoned runs back, signs this host's dead workers out and deletes checkpoints of runs
-    that have ended; it stops no process and never deletes weights.
+    that have ended; a STUDY that it is asked about, and nobody works on, keeps its files at this host's --artifacts
+    from then on. It stops no process and never deletes weights.
     """
     from rich.console import Console
 

@@ -19,6 +19,7 @@ from amnl_tune.rul import archive
 from amnl_tune.rul.cmapss import CHECKSUMS
 from amnl_tune.rul.simulator import SIMULATED
 from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.ledger.engine import Ledger
@@ -72,6 +73,10 @@ class Session:
     def artifacts(self) -> Artifacts:
         """Where files of runs go."""
         return Artifacts(self.places.home, self.places.artifacts)
+
+    def require_shared_artifacts(self, study: str) -> None:
+        """Raises StudyError if the study's other processes keep their files where this one does not look."""
+        require_shared_artifacts(self.ledger, study, self.artifacts.store)
 
     @contextmanager
     def crew(self, spec: StudySpec) -> Iterator[LocalWorkers | None]:

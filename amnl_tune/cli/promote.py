@@ -100,6 +100,7 @@ def promote(
     )
     if seeds and seed:
         raise typer.BadParameter("--seeds counts and --seed names them; use one of them")
+    session.require_shared_artifacts(study)  # before workers that wait elsewhere begin
     number = open_promotion(ledger, spec, top_k=top, seeds=seeds_for(spec, seeds) if seeds else seed, random=random)
     if test_selection:
         _contaminate(session, spec, number)

@@ -1,5 +1,6 @@
 """`amnl-tune worker`: one worker process."""
 
+import atexit
 import logging
 import os
 import signal
@@ -46,6 +47,7 @@ def leaving_by_signals(parent: int | None) -> "Leaving":
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, ask)
     signal.signal(signal.SIGALRM, lambda number, frame: leaving.hurry())
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # an interpreter that ends slowly has no handler any more
     return leaving
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.attendance import attendance
-from amnl_tune.search.checks import database, disk, leases, workers
+from amnl_tune.search.checks import database, disk, leases, shared_files, workers
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.inspection import database_status
@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     workers.clocks,
     workers.threads,
     disk.room,
+    shared_files.shared_artifacts,
     disk.leftovers,
 )
 

@@ -6,6 +6,7 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.cache import cached_prepare
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.ledger.engine import Ledger
@@ -43,7 +44,8 @@ def open_study(
     """Creates or continues the study of `spec`.
 
     Raises:
-        StudyError: the study exists with another file or on other data. DataError, StorageError, ConfigurationError.
+        StudyError: the study exists with another file, on other data, or keeps its files where `artifacts` is not.
+            DataError, StorageError, ConfigurationError.
     """
     upgrade(ledger.url.render_as_string(hide_password=False))
     fleet = source.training(spec.data.dataset)
@@ -54,6 +56,7 @@ def open_study(
     with exclusive(ledger.url), borrowed_storage(ledger) as storage:
         opening = freeze(ledger, spec, fleet.sha256)
         create_optuna_study(storage, spec, new=opening is Opening.CREATED)
+    require_shared_artifacts(ledger, spec.name, artifacts.store)
     row = find_study(ledger, spec.name)
     test = None
     if row.prepared_at is None:

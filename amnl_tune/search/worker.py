@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
 from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import execution_of
 from amnl_tune.search.following import dismiss, follow
@@ -69,7 +70,7 @@ def open_workplace(
         options: further fields of Workplace.
 
     Raises:
-        StudyError: unknown, or not yet prepared. StorageError: database or artifact location.
+        StudyError: unknown, not yet prepared, or with its files elsewhere. StorageError: database or artifact location.
         DataError: the data are not the study's.
     """
     require_schema(storage)
@@ -82,6 +83,7 @@ def open_workplace(
         )
     spec = StudySpec.from_json(row.spec)
     artifacts.store.require_writable()
+    require_shared_artifacts(ledger, study, artifacts.store)
     return Workplace(
         ledger=ledger,
         storage=open_storage(ledger),

@@ -1,5 +1,10 @@
 """Ledgers on both databases, and a study on a tiny fleet."""
 
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +17,7 @@ from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.opening import OpenedStudy, open_study
 from amnl_tune.search.runner import Workplace
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.store import ArtifactStore
 from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import open_workplace
 
@@ -67,3 +73,47 @@ def open_tiny(
         return study, place
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Endpoint of an S3 server on this machine."""
+    pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(url, timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        urllib.request.urlopen(urllib.request.Request(f"{url}/amnl", method="PUT"), timeout=10).close()
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a bucket that this process may use."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return "s3://amnl"
+
+
+@pytest.fixture(params=["folder", "file", pytest.param("s3", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "folder":
+        return ArtifactStore(str(tmp_path / "artifacts"))
+    if request.param == "file":
+        return ArtifactStore(f"file://{tmp_path / 'artifacts'}")
+    return ArtifactStore(f"{request.getfixturevalue('s3_bucket')}/{tmp_path.name}")

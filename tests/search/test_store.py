@@ -1,55 +1,11 @@
 """The artifact location: folders, and an object store behind a real S3 server."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from amnl_tune.errors import StorageError
 from amnl_tune.search.store import ArtifactStore
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """Endpoint of an S3 server on this machine."""
-    pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(url, timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        urllib.request.urlopen(urllib.request.Request(f"{url}/amnl", method="PUT"), timeout=10).close()
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.fixture(params=["folder", "file", pytest.param("s3", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
-    if request.param == "folder":
-        return ArtifactStore(str(tmp_path / "artifacts"))
-    if request.param == "file":
-        return ArtifactStore(f"file://{tmp_path / 'artifacts'}")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3_server"))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    return ArtifactStore(f"s3://amnl/{tmp_path.name}")
 
 
 def test_files_come_back_as_they_were_put(store: ArtifactStore) -> None:
