@@ -1,6 +1,7 @@
 """What every test stands on: a clean environment, and the real files where there are any."""
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("AMNL_TUNE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AMNL_TUNE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # `amnl-tune` is found
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from amnl_tune.cli import (
     workers,
 )
 from amnl_tune.errors import AmnlTuneError
+from amnl_tune.installation import as_typed_here
 
 __all__ = ["app", "main"]
 
@@ -43,7 +44,9 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except AmnlTuneError as error:
-            typer.secho(f"Error: {error}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+            typer.secho(
+                f"Error: {as_typed_here(str(error))}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None
+            )
             raise typer.Exit(USER_ERROR) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             if not _is_interrupt(error):

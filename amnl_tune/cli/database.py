@@ -90,6 +90,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring a backup into an empty database, SQLite or PostgreSQL: all of it, or nothing."""
+    from amnl_tune.installation import as_typed_here
     from amnl_tune.search.ledger.backup import restore as restore_backup
     from amnl_tune.search.ledger.engine import parse_url
     from amnl_tune.search.ledger.schema import head_revision
@@ -103,7 +104,7 @@ def restore(
         return
     typer.echo(f"{place}: {made.total} rows of {len(made.rows)} tables, schema {made.revision}")
     if made.revision != head_revision():
-        typer.echo(f"This version works on schema {head_revision()}: run `amnl-tune db upgrade` next")
+        typer.echo(as_typed_here(f"This version works on schema {head_revision()}: run `amnl-tune db upgrade` next"))
 
 
 def size(count: float) -> str:

@@ -31,6 +31,7 @@ def doctor(
     """
     from rich.console import Console
 
+    from amnl_tune.installation import as_typed_here
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.doctor import examine
 
@@ -45,7 +46,7 @@ def doctor(
             console.print(f"[{STYLES[found.severity]}]{found.severity:<8}[/]", end="")
             console.print(f"{found.check}: {found.what}", highlight=False, markup=False, soft_wrap=True)
             if one.done or found.remedy:
-                after = f"fixed: {one.done}" if one.done else f"{found.remedy}"
+                after = f"fixed: {one.done}" if one.done else as_typed_here(found.remedy)
                 console.print(f"        -> {after}", highlight=False, markup=False, soft_wrap=True)
     if any(one.is_error for one in treated):
         raise typer.Exit(UNWELL)

@@ -52,7 +52,9 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads a worker; else
 Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.")]
-StudyFile = Annotated[Path, typer.Argument(metavar="FILE", help="Study file (TOML).")]
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Study file (TOML); studies/... that came along are found from anywhere.")
+]
 
 
 def settings(

@@ -13,6 +13,7 @@ from amnl_tune.cli.data import download_progress
 from amnl_tune.cli.display import watching
 from amnl_tune.cli.options import mlflow_uri
 from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
+from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.command import require_enough_storage
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.rul import archive
@@ -242,7 +243,8 @@ def _fall_back(spec: StudySpec, fallback: str, reason: str, console: Console) ->
     console.rule("[bold yellow]SIMULATED DATA")
     console.print(
         f"{spec.data.dataset} can neither be found nor downloaded, so this study runs on the simulated fleet "
-        f"{fallback} as study {simulated.name!r}. Its figures say nothing about real engines.\nReason: {reason}",
+        f"{fallback} as study {simulated.name!r}. Its figures say nothing about real engines.\n"
+        f"Reason: {as_typed_here(reason)}",
         style="yellow",
         highlight=False,
         markup=False,

@@ -1,8 +1,6 @@
 """`amnl-tune run`: the whole line, from a study file to an exported model."""
 
-import shutil
 import signal
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,13 +21,24 @@ from amnl_tune.cli.options import (
     Threads,
     settings,
 )
+from amnl_tune.installation import program
 
 if TYPE_CHECKING:
     from amnl_tune.cli.pipeline import Session
     from amnl_tune.search.opening import OpenedStudy
     from amnl_tune.search.spec import StudySpec
 
-__all__ = ["run", "whole_line"]
+__all__ = ["OFFERS", "run", "whole_line"]
+
+OFFERS = (
+    (
+        "narrow_fd001",
+        "run studies/narrow_fd001.toml",
+        "a search that knows each engine's history: about 6 minutes on two CPU cores",
+    ),
+    ("fd001", "plan studies/fd001.toml", "before the full network's search: about 5 days on two CPU cores"),
+)
+"""Study, command, meaning. How long each takes is measured in studies/README.md."""
 
 
 def run(
@@ -151,16 +160,9 @@ def _point_on(session: "Session", spec: "StudySpec", made: dict[str, str]) -> No
     for command, meaning in (
         ("dashboard", "browse the trials"),
         (predict, "use the exported model" if made else "full runs of the best trials"),
-        ("run studies/fd001.toml", "the full network's search"),
+        *((command, meaning) for name, command, meaning in OFFERS if name != spec.name),
     ):
-        _say(session, f"  {_program()} {command}    # {meaning}")
-
-
-def _program() -> str:
-    """What the user typed to get here, where `amnl-tune` alone would not be found."""
-    if shutil.which("amnl-tune"):
-        return "amnl-tune"
-    return f"{sys.executable} -m amnl_tune" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
+        _say(session, f"  {program()} {command}    # {meaning}")
 
 
 def _say(session: "Session", text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existing_ledger, settings
+from amnl_tune.installation import as_typed_here
 
 __all__ = ["app"]
 
@@ -170,4 +171,5 @@ def extend(
 
 
 def _say(study: str, sentence: str, as_json: bool, **facts: object) -> None:
-    typer.echo(json.dumps({"study": study, **facts}, indent=2) if as_json else f"Study {study!r}: {sentence}")
+    text = as_typed_here(f"Study {study!r}: {sentence}")
+    typer.echo(json.dumps({"study": study, **facts}, indent=2) if as_json else text)

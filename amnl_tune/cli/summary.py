@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from amnl_tune.installation import as_typed_here
 from amnl_tune.results import sentences
 
 __all__ = ["print_summary"]
@@ -60,7 +61,7 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
             if promotion is None
             else f"{promotion['finished']} of {promotion['runs']} promoted runs done"
         )
-        console.print(f"{state}; run `amnl-tune promote {facts['study']}`")
+        console.print(as_typed_here(f"{state}; run `amnl-tune promote {facts['study']}`"))
         return
     looks = sentences.looks(promotion, study=facts["study"])
     console.print(_candidates(promotion["leaderboard"], f"Promoted candidates, {looks}"))

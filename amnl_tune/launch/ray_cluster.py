@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amnl_tune.errors import ConfigurationError, StudyError
+from amnl_tune.installation import install_extra
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import GRACE_SECONDS, SupervisedWorker
@@ -161,6 +162,6 @@ def _ray() -> Any:
         import ray  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigurationError(
-            '`--on ray` must find Ray, but it is not installed; use pip install "amnl-tune[ray]"'
+            f"`--on ray` must find Ray, but it is not installed; run `{install_extra('ray')}`"
         ) from None
     return ray

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.installation import install_extra
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import GRACE_SECONDS, SupervisedWorker
@@ -231,7 +232,7 @@ def _submitit() -> Any:
         import submitit  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigurationError(
-            '`--on slurm` must find submitit, but it is not installed; use pip install "amnl-tune[slurm]"'
+            f"`--on slurm` must find submitit, but it is not installed; run `{install_extra('slurm')}`"
         ) from None
     return submitit
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.files import write_content
+from amnl_tune.installation import install_extra
 from amnl_tune.results.frames import epochs_frame, trials_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, RunRow, WorkerRow
@@ -95,7 +96,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
                 _uniform(frame).to_parquet(content, index=False, engine="pyarrow")
             except ImportError as error:
                 raise ConfigurationError(
-                    f'A Parquet file needs pyarrow, but it is not installed; run `pip install "amnl-tune[parquet]"`, '
+                    f"A Parquet file needs pyarrow, but it is not installed; run `{install_extra('parquet')}`, "
                     f"or write {path.with_suffix('.csv').name}"
                 ) from error
             write_content(path, content.getvalue())

@@ -9,11 +9,22 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.installation import shipped, typed_path
 from amnl_tune.search.space import CategoricalEntry, FloatEntry, IntEntry
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["ENTRY_TYPES", "Problem", "StudyFileError", "did_you_mean", "location", "problems_of", "shown", "wording"]
+__all__ = [
+    "ENTRY_TYPES",
+    "Problem",
+    "StudyFileError",
+    "did_you_mean",
+    "location",
+    "no_setting",
+    "problems_of",
+    "shown",
+    "wording",
+]
 
 ENTRY_TYPES: Mapping[str, type[BaseModel]] = {"float": FloatEntry, "int": IntEntry, "categorical": CategoricalEntry}
 
@@ -75,6 +86,12 @@ class StudyFileError(ConfigurationError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.origin, self.problems)
+
+
+def no_setting(name: str, known: Iterable[str]) -> str:
+    """That a run has no such setting, and where those it has are listed."""
+    hint = did_you_mean(name, known) or f"; {typed_path(shipped('README.md'))} lists them"
+    return f"is not a setting of a run{hint}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

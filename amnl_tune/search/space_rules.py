@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from amnl_tune.search.problems import Problem, did_you_mean, shown
+from amnl_tune.search.problems import Problem, did_you_mean, no_setting, shown
 from amnl_tune.search.run_settings import INTEGERS, LISTS, PROTOCOL, refusal
 from amnl_tune.search.space import CategoricalEntry, FloatEntry, Space
 from amnl_tune.search.spec import StudySpec
@@ -42,8 +42,7 @@ def _entry_problems(space: Space, name: str) -> Iterator[Problem]:
     if name in PROTOCOL:
         yield Problem(key, f"cannot be searched: it decides what is measured, not how well; set `{PROTOCOL[name]}`")
     elif name not in RunConfig.model_fields:
-        hint = did_you_mean(name, set(RunConfig.model_fields) - set(PROTOCOL)) or "; studies/README.md lists them"
-        yield Problem(key, f"is not a setting of a run{hint}")
+        yield Problem(key, no_setting(name, set(RunConfig.model_fields) - set(PROTOCOL)))
     elif name in LISTS and not isinstance(entry, CategoricalEntry):
         yield Problem(f"{key}.type", f'must be "categorical", with lists as choices, but got "{entry.type}"')
     elif isinstance(entry, CategoricalEntry):

@@ -10,6 +10,7 @@ import fsspec
 
 from amnl_tune.errors import StorageError
 from amnl_tune.files import write_content
+from amnl_tune.installation import install_extra
 from amnl_tune.settings import masked
 
 __all__ = ["ArtifactStore"]
@@ -36,7 +37,7 @@ class ArtifactStore:
             self._files, self.root = fsspec.core.url_to_fs(url)
         except ImportError as error:
             extra = EXTRAS.get(protocol)
-            remedy = f'pip install "amnl-tune[{extra}]"' if extra else f"install its package ({error})"
+            remedy = f"run `{install_extra(extra)}`" if extra else f"install its package ({error})"
             raise StorageError(
                 f"The artifact URL's protocol must be installed, but {protocol!r} is not; {remedy}"
             ) from error

@@ -10,12 +10,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.installation import shipped, typed_path
 from amnl_tune.search.optuna_parts import option_problems
 from amnl_tune.search.problems import Problem, StudyFileError, location, problems_of, shown
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_rules import checked
 
 __all__ = ["load_study_spec", "parse_study_spec"]
+
+STUDIES = Path("studies")
 
 STAND_INS: dict[tuple[str, ...], Any] = {
     ("name",): "study",
@@ -31,10 +34,13 @@ STAND_INS: dict[tuple[str, ...], Any] = {
 def load_study_spec(path: Path) -> StudySpec:
     """The study of a file; its name is the file's unless the file says otherwise.
 
+    `studies/...` is found from anywhere, where it came with amnl-tune and is not in the current folder.
+
     Raises:
         ConfigurationError: no such file, or not a text.
         StudyFileError: everything that is wrong with its content.
     """
+    path = _there(path)
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -126,11 +132,18 @@ def _name_problem(problem: Problem, name: str) -> Problem:
     return Problem("name", f"must be given, because the file's own name is no study name, {shown(name)}; use {rule}")
 
 
+def _there(path: Path) -> Path:
+    came_along = shipped(path.name)
+    return came_along if path.parent == STUDIES and not path.exists() and came_along.is_file() else path
+
+
 def _near(path: Path) -> str:
-    """A hint at study files in the same folder and in `studies`."""
-    found = {other for folder in (path.parent, Path("studies")) for other in folder.glob("*.toml")}
-    known = {other.stem.lower(): str(other) for other in sorted(found) if other.name != "pyproject.toml"}
-    near = difflib.get_close_matches(path.stem.lower(), known, n=1)
+    """A hint at study files in the same folder and in `studies`, those that came along included."""
+    here = {other for folder in (path.parent, STUDIES) for other in folder.glob("*.toml")}
+    known = {other.stem.lower(): str(other) for other in sorted(here) if other.name != "pyproject.toml"}
+    came_along = {other.stem: str(STUDIES / other.name) for other in shipped("").glob("*.toml")}
+    near = difflib.get_close_matches(path.stem.lower(), came_along | known, n=1)
     if near:
-        return f"; did you mean {known[near[0]]}?"
-    return f"; there are: {', '.join(known.values())}" if known else "; studies/README.md says how to write one"
+        return f"; did you mean {(came_along | known)[near[0]]}?"
+    written = f"{typed_path(shipped('README.md'))} says how to write one"
+    return f"; there are: {', '.join(known.values())}" if known else f"; {written}"

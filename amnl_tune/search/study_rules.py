@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.search.problems import Problem, did_you_mean, shown
+from amnl_tune.search.problems import Problem, did_you_mean, no_setting, shown
 from amnl_tune.search.run_settings import OWNED, PROMOTED, clash, refusal
 from amnl_tune.search.space import CategoricalEntry
 from amnl_tune.search.space_rules import sound_space
@@ -92,8 +92,7 @@ def _sound(table: str, given: Mapping[str, Any], owned: Mapping[str, str]) -> tu
         if name in owned:
             wrong[name] = f"is not set here; move it to `{owned[name]}`"
         elif name not in RunConfig.model_fields:
-            hint = did_you_mean(name, set(RunConfig.model_fields) - set(owned)) or "; studies/README.md lists them"
-            wrong[name] = f"is not a setting of a run{hint}"
+            wrong[name] = no_setting(name, set(RunConfig.model_fields) - set(owned))
         elif message := refusal(name, value):
             wrong[name] = message
     sound = {name: value for name, value in given.items() if name not in wrong}

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.installation import install_extra
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.fitting import EpochResult
@@ -28,8 +29,7 @@ def require_mlflow(uri: str | None) -> None:
     """Raises ConfigurationError if a tracking URI is set and the extra is not installed."""
     if uri and find_spec("mlflow") is None:
         raise ConfigurationError(
-            '`MLFLOW_TRACKING_URI` needs MLflow, but it is not installed; run `pip install "amnl-tune[mlflow]"`, or '
-            "unset it"
+            f"`MLFLOW_TRACKING_URI` needs MLflow, but it is not installed; run `{install_extra('mlflow')}`, or unset it"
         )
 
 

@@ -120,7 +120,7 @@ def test_from_a_file_to_an_export_and_again(bench: Bench) -> None:
     ):
         assert told in out
     assert "Simulated data" in out
-    assert len(re.findall(r"^  .*amnl[-_]tune (dashboard|predict|run) ", out, flags=re.MULTILINE)) == 3
+    assert len(re.findall(r"^  .*amnl[-_]tune (dashboard|predict|run|plan) ", out, flags=re.MULTILINE)) == 4
     assert load_bundle(bench.home / "export").config.epochs == 4
     assert (bench.home / "reports" / "tiny.html").exists()
     assert len(list((bench.home / "tensorboard" / "tiny").iterdir())) == 4 + len(

@@ -113,7 +113,7 @@ def test_a_worker_with_another_optuna_is_at_work(storage: str) -> None:
     [
         ("/proc/nowhere", "must be writable"),
         ("nothing://bucket/a", "must have a protocol that fsspec knows"),
-        ("abfs://bucket/a", 'pip install "amnl-tune[azure]"'),
+        ("abfs://bucket/a", '[azure]"`'),
     ],
 )
 def test_artifact_urls_that_cannot_be_written(url: str, message: str, study_file: Path) -> None:

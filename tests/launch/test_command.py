@@ -39,7 +39,7 @@ def test_sqlite_serves_few_workers_of_one_host() -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(ConfigurationError, match=r'use pip install "amnl-tune\[ray\]"'):
+    with pytest.raises(ConfigurationError, match=r'run `.*python.* -m pip install -e ".*\[ray\]"`'):
         ray_cluster.host_names()
-    with pytest.raises(ConfigurationError, match=r'use pip install "amnl-tune\[slurm\]"'):
+    with pytest.raises(ConfigurationError, match=r'run `.*python.* -m pip install -e ".*\[slurm\]"`'):
         slurm.submit(WorkerCommand("fd001", 1), 1, slurm.JobSettings(240), None)  # type: ignore[arg-type]

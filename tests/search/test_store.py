@@ -36,7 +36,9 @@ def test_an_unknown_protocol_and_a_missing_package_are_one_line() -> None:
         StorageError, match=r"must have a protocol that fsspec knows, but got 'nonsense://x'.*use a folder"
     ):
         ArtifactStore("nonsense://x")
-    with pytest.raises(StorageError, match=r"must be installed, but 'gs' is not; pip install \"amnl-tune\[gcs\]\""):
+    with pytest.raises(
+        StorageError, match=r"must be installed, but 'gs' is not; run `.*-m pip install -e \".*\[gcs\]\"`"
+    ):
         ArtifactStore("gs://bucket/folder")
 
 
