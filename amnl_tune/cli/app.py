@@ -1,5 +1,6 @@
 """`amnl-tune`: the commands, and what becomes of errors."""
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from amnl_tune.cli import (
 )
 from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
+from amnl_tune.launch.inherited import settle
 
 __all__ = ["app", "main"]
 
@@ -107,4 +109,5 @@ def _options(
 def main() -> None:
     """The console script."""
     interrupts.keep_interrupts()
+    settle(os.environ)
     app()

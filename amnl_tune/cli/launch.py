@@ -65,7 +65,6 @@ class Wishes:
 
     Attributes:
         gpus: of each worker. threads: of each worker.
-        artifacts: URL of checkpoints.
         wait: whether workers wait for the study to be prepared.
     """
 
@@ -75,7 +74,6 @@ class Wishes:
     gpus: float | None
     threads: int | None
     device: str | None
-    artifacts: str | None
     wait: bool
     tensorboard: bool
     as_json: bool
@@ -117,12 +115,11 @@ def launch(
     launcher = Launcher.named(on)
     wishes = Wishes(
         study=study,
-        places=settings(storage, home, data_dir),
+        places=settings(storage, home, data_dir, artifacts),
         workers=workers,
         gpus=gpus_per_worker,
         threads=threads,
         device=device,
-        artifacts=artifacts or os.environ.get("AMNL_TUNE_ARTIFACTS"),
         wait=wait,
         tensorboard=tensorboard,
         as_json=as_json,

@@ -14,11 +14,18 @@ from rich.console import Console
 
 from amnl_tune.cli.display import watching
 from amnl_tune.cli.launch import Wishes
-from amnl_tune.cli.options import existing_ledger
+from amnl_tune.cli.options import existing_ledger, mlflow_uri
 from amnl_tune.cli.summary import print_summary
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
 from amnl_tune.launch import kubernetes, ray_cluster, slurm
-from amnl_tune.launch.command import Launcher, WorkerCommand, require_enough_storage, require_shared_storage
+from amnl_tune.launch.command import (
+    Launcher,
+    WorkerCommand,
+    WorkerPlaces,
+    require_enough_storage,
+    require_shared_storage,
+)
+from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.launch.slots import Slot, chosen_gpus, cpu_slots, gpu_slots, overload, visible_gpus
 from amnl_tune.results.summary import summarize
@@ -44,15 +51,16 @@ def on_this_machine(wishes: Wishes) -> None:
     slots = _slots(count, device, wishes.gpus)
     threads = threads_for(count, wishes.threads or spec.hardware.threads_per_worker)
     warning = overload(count, threads, physical_cores())
+    places = WorkerPlaces.of(wishes.places)
     if warning and not slots[0].gpus:
         typer.echo(warning, err=True)
     workers = LocalWorkers(
         study=wishes.study,
         count=count,
         threads=threads,
-        environment={**os.environ, **_environment(wishes)},
+        environment=inherited(os.environ) | places.environment,
         logs=Artifacts(wishes.places.home).log(wishes.study, "worker").parent,
-        options=(*_options(wishes), "--device", "cuda" if slots[0].gpus else device),
+        options=(*places.options, *_options(wishes), "--device", "cuda" if slots[0].gpus else device),
         slots=slots,
     )
     with workers:
@@ -112,7 +120,8 @@ def on_kubernetes(
             "--storage postgresql://USER:PASSWORD@HOST/DATABASE"
         )
     gpus = wishes.gpus or 0
-    pod = kubernetes.PodSettings(image, namespace, secret, memory, gpus, wishes.artifacts, volume_claim, data_dir)
+    artifacts = wishes.places.artifacts
+    pod = kubernetes.PodSettings(image, namespace, secret, memory, gpus, artifacts, volume_claim, data_dir)
     device = wishes.device or ("cuda" if gpus else "cpu")
     command = WorkerCommand(wishes.study, wishes.threads or 1, (*_options(wishes), "--device", device))
     job = kubernetes.worker_job(command, wishes.workers, pod)
@@ -141,9 +150,16 @@ def _command(wishes: Wishes, spec: StudySpec) -> WorkerCommand:
     """A worker on a cluster: its device is what the job or task was given."""
     device = wishes.device or ("cuda" if wishes.gpus else spec.hardware.device)
     share = ("--accelerators", f"{wishes.gpus:g}") if wishes.gpus and wishes.gpus != 1 else ()
-    options = (*_options(wishes), "--device", device, *share)
+    places = WorkerPlaces.of(wishes.places)  # on other hosts they are the same ones, or links to them
+    options = (*places.options, *_options(wishes), "--device", device, *share)
     threads = wishes.threads or spec.hardware.threads_per_worker or 1
-    return WorkerCommand(spec.name, threads, options, _environment(wishes))
+    return WorkerCommand(spec.name, threads, options, {**places.environment, **_tracking()})
+
+
+def _tracking() -> dict[str, str]:
+    """Where promoted runs are logged: a cluster's hosts do not see this process's environment."""
+    uri = mlflow_uri()
+    return {"MLFLOW_TRACKING_URI": uri if "://" in uri else str(Path(uri).absolute())} if uri else {}
 
 
 def _slots(count: int, device: str, gpus_per_worker: float | None) -> tuple[Slot, ...]:
@@ -156,23 +172,6 @@ def _slots(count: int, device: str, gpus_per_worker: float | None) -> tuple[Slot
 
 def _options(wishes: Wishes) -> tuple[str, ...]:
     return (*(("--wait",) if wishes.wait else ()), *(() if wishes.tensorboard else ("--no-tensorboard",)))
-
-
-def _environment(wishes: Wishes) -> dict[str, str]:
-    """A worker's places; on other hosts they are the same ones, or links to them."""
-    return {
-        "AMNL_TUNE_STORAGE": _absolute(wishes.places.storage),
-        "AMNL_TUNE_HOME": str(wishes.places.home.absolute()),
-        "AMNL_TUNE_DATA": str(wishes.places.data_dirs[0].absolute()),
-    } | ({"AMNL_TUNE_ARTIFACTS": wishes.artifacts} if wishes.artifacts else {})
-
-
-def _absolute(storage: str) -> str:
-    """An SQLite file's full path: jobs start in folders of their own."""
-    url = parse_url(storage)
-    if url.get_backend_name() != "sqlite":
-        return storage
-    return url.set(database=str(Path(str(url.database)).absolute())).render_as_string(hide_password=False)
 
 
 def _watch(wishes: Wishes, ledger: Ledger, spec: StudySpec, poll: Callable[[], bool]) -> None:

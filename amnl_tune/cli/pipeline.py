@@ -14,7 +14,8 @@ from amnl_tune.cli.display import watching
 from amnl_tune.cli.options import mlflow_uri
 from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
 from amnl_tune.installation import as_typed_here
-from amnl_tune.launch.command import require_enough_storage
+from amnl_tune.launch.command import WorkerPlaces, require_enough_storage
+from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.rul import archive
 from amnl_tune.rul.cmapss import CHECKSUMS
@@ -185,21 +186,15 @@ class Session:
             )
 
     def _workers(self, study: str, count: int, *own: str) -> LocalWorkers:
-        environment = dict(os.environ) | {
-            "AMNL_TUNE_STORAGE": self.places.storage,
-            "AMNL_TUNE_HOME": str(self.places.home),
-            "AMNL_TUNE_DATA": str(self.places.data_dirs[0]),
-        }
-        if self.places.artifacts:
-            environment["AMNL_TUNE_ARTIFACTS"] = self.places.artifacts
+        places = WorkerPlaces.of(self.places)
         options = ["--device", self.device, *([] if self.tensorboard else ["--no-tensorboard"])]
         return LocalWorkers(
             study=study,
             count=count,
             threads=threads_for(max(1, count) * self.team, self.threads),
-            environment=environment,
+            environment=inherited(os.environ) | places.environment,
             logs=self.artifacts.log(study, "worker").parent,
-            options=(*options, *own),
+            options=(*places.options, *options, *own),
             team=self.team,
         )
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from amnl_tune.errors import ConfigurationError, StorageError
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, parse_url
+from amnl_tune.settings import Settings
 
 __all__ = [
     "Launcher",
     "WorkerCommand",
+    "WorkerPlaces",
     "require_enough_storage",
     "require_shared_storage",
     "thread_environment",
@@ -34,6 +37,45 @@ class Launcher(StrEnum):
             return cls(name)
         except ValueError:
             raise ConfigurationError(f"`--on` must be one of {', '.join(cls)}, but got {name!r}") from None
+
+
+@dataclass(frozen=True)
+class WorkerPlaces:
+    """Where a worker finds what its launcher finds, whatever folder it starts in: every path is absolute.
+
+    Attributes:
+        options: of `amnl-tune worker`.
+        environment: the rest. The storage URL is here: neither `ps` nor a job's name may show its password.
+    """
+
+    options: tuple[str, ...]
+    environment: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, places: Settings) -> "WorkerPlaces":
+        """The launcher's own: all its data folders in their order, of which the last is the home folder's."""
+        *first, data = [str(folder.absolute()) for folder in places.data_dirs[:-1]] or [""]
+        environment = {
+            "AMNL_TUNE_STORAGE": _absolute(places.storage),
+            "AMNL_TUNE_HOME": str(places.home.absolute()),
+            "AMNL_TUNE_DATA": data,
+            "AMNL_TUNE_ARTIFACTS": _absolute_folder(places.artifacts or ""),
+        }
+        options = tuple(word for folder in first for word in ("--data-dir", folder))
+        return cls(options, {name: value for name, value in environment.items() if value})
+
+
+def _absolute(storage: str) -> str:
+    """An SQLite file's full path."""
+    url = parse_url(storage)
+    if url.get_backend_name() != "sqlite":
+        return storage
+    return url.set(database=str(Path(str(url.database)).absolute())).render_as_string(hide_password=False)
+
+
+def _absolute_folder(artifacts: str) -> str:
+    """As given if it is a URL."""
+    return str(Path(artifacts).absolute()) if artifacts and "://" not in artifacts else artifacts
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Workers as processes of this machine: started, watched, started again when they die, stopped together."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -12,12 +13,14 @@ from typing import IO
 
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.launch.command import thread_environment
+from amnl_tune.launch.ending import last_line, words
 from amnl_tune.launch.parent import WORKER_PARENT
 from amnl_tune.launch.slots import Slot
 from amnl_tune.launch.supervision import GRACE_SECONDS, MAX_RESTARTS, USER_ERROR
 
 __all__ = ["LocalWorkers"]
 
+logger = logging.getLogger(__name__)
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--max-restarts=0")
 
@@ -28,6 +31,12 @@ class _Place:
     slot: Slot
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
+    logged: int = 0
+    """Bytes in the log when the process was started: what it says comes after them."""
+
+    def last_line(self) -> str:
+        """Of this process alone."""
+        return last_line(self.log, self.logged)
 
 
 @dataclass
@@ -77,15 +86,20 @@ class LocalWorkers:
         for place in self._places:
             code = place.process.poll() if place.process else 0
             running = running or code != 0
-            if code in (None, 0):
+            if code is None or code == 0:
                 continue
+            line = place.last_line()
             if code == USER_ERROR:
-                raise StorageError(_last_error(place.log))
+                raise StorageError(line.removeprefix("Error: ") or f"a worker stopped without a word; see {place.log}")
+            reason = f"{words(code)}; its last line: {line or 'none'}"
             if place.restarts >= MAX_RESTARTS:
                 raise StudyError(
                     f"A worker must not crash more than {MAX_RESTARTS} times, but one of study {self.study!r} did "
-                    f"(exit code {code}); see {place.log}"
+                    f"({reason}); see {place.log}"
                 )
+            logger.warning(
+                "a worker of study %r ended (%s) and is started again; see %s", self.study, reason, place.log
+            )
             place.restarts += 1
             place.process = self._start(place)
         return running
@@ -118,6 +132,7 @@ class LocalWorkers:
         ]
         own = {**thread_environment(self.threads), **place.slot.environment, WORKER_PARENT: str(os.getpid())}
         with _opened(place.log) as log:
+            place.logged = log.seek(0, os.SEEK_END)
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -136,8 +151,3 @@ def _opened(log: Path) -> IO[bytes]:
         raise StorageError(
             f"Workers must be able to log to {log}, but: {error.strerror}; free space or set --home"
         ) from error
-
-
-def _last_error(log: Path) -> str:
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ") if lines else f"a worker stopped without a word; see {log}"

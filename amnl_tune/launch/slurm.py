@@ -6,7 +6,9 @@ has its worker checkpoint and leave, and requeues the job; when that starts agai
 
 import contextlib
 import io
+import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -21,6 +23,7 @@ from typing import Any
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.installation import install_extra
 from amnl_tune.launch.command import WorkerCommand
+from amnl_tune.launch.inherited import own_package
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import GRACE_SECONDS, SupervisedWorker
 
@@ -192,7 +195,10 @@ def host_names(partition: str | None) -> frozenset[str]:
     """
     _require_sbatch()
     command = ["sinfo", "--noheader", "--Node", "--format=%n", *(["--partition", partition] if partition else [])]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigurationError(f"Slurm must answer within a minute, but: {error}; see `sinfo`") from error
     if answer.returncode:
         raise ConfigurationError(f"Slurm must answer, but: {answer.stderr.strip()}; see `sinfo`")
     return frozenset(answer.stdout.split())
@@ -212,6 +218,8 @@ def _parameters(command: WorkerCommand, workers: int, settings: JobSettings) -> 
         "slurm_array_parallelism": workers,
         "slurm_signal_delay_s": SIGNAL_SECONDS,
         "slurm_additional_parameters": {"requeue": True, **settings.options},
+        # The job's own Python starts as `python -m`, in the folder that it was submitted from.
+        "slurm_setup": [f"export {name}={shlex.quote(value)}" for name, value in own_package(os.environ).items()],
     }
     if settings.gpus:
         parameters["gpus_per_node"] = int(settings.gpus)

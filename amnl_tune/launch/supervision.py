@@ -9,6 +9,8 @@ import time
 
 from amnl_tune.errors import StudyError
 from amnl_tune.launch.command import WorkerCommand
+from amnl_tune.launch.ending import said, words
+from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.parent import WORKER_PARENT
 
 __all__ = ["GRACE_SECONDS", "MAX_RESTARTS", "USER_ERROR", "SupervisedWorker"]
@@ -48,7 +50,7 @@ class SupervisedWorker:
                 raise StudyError(last_line.removeprefix("Error: ") or "a worker stopped without a word")
         raise StudyError(
             f"A worker must not crash more than {MAX_RESTARTS} times, but one of study {self.command.study!r} did "
-            f"(exit code {code}: {last_line or 'no output'}); see the log of its job"
+            f"({words(code)}; its last line: {last_line or 'none'}); see the log of its job"
         )
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
@@ -69,7 +71,7 @@ class SupervisedWorker:
             [*DEAF, sys.executable, "-m", "amnl_tune", *self.command.words],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **self.command.full_environment, WORKER_PARENT: str(os.getpid())},
+            env={**inherited(os.environ), **self.command.full_environment, WORKER_PARENT: str(os.getpid())},
         )
         self._process = process
         echo = _Echo(process)
@@ -92,6 +94,6 @@ class _Echo(threading.Thread):
         with self.process.stderr:
             for line in self.process.stderr:
                 text = line.decode(errors="replace")
-                self.last_line = text.strip() or self.last_line
+                self.last_line = said(text) or self.last_line
                 sys.stderr.write(text)
                 sys.stderr.flush()

@@ -3,8 +3,11 @@
 import contextlib
 import io
 import math
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,9 +113,7 @@ def _sweep(
     device: torch.device,
 ) -> dict[str, list[float]]:
     with _quiet():
-        from torch_lr_finder import LRFinder  # noqa: PLC0415  (imports matplotlib.pyplot)
-
-        finder = LRFinder(state.model, _clipped(state), criterion, device=device)
+        finder = _finder_class()(state.model, _clipped(state), criterion, device=device)
         with contextlib.suppress(_NotFiniteError):
             finder.range_test(
                 loader,
@@ -125,6 +126,24 @@ def _sweep(
     history: dict[str, list[float]] = finder.history
     length = len(history["loss"])
     return {"lr": history["lr"][:length], "loss": history["loss"]}
+
+
+def _finder_class() -> Any:
+    """torch-lr-finder imports matplotlib.pyplot, which refuses a backend that is not installed here.
+
+    A notebook hands MPLBACKEND to every command started from it; nothing is drawn, so it is set aside meanwhile. Where
+    matplotlib is imported already, its backend is the caller's own.
+    """
+    backend = os.environ.get("MPLBACKEND")
+    first = "matplotlib" not in sys.modules and backend is not None
+    if first:
+        os.environ["MPLBACKEND"] = "agg"
+    try:
+        from torch_lr_finder import LRFinder  # noqa: PLC0415
+    finally:
+        if first and backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return LRFinder
 
 
 def _clipped(state: RunState) -> torch.optim.Optimizer:

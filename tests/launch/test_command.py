@@ -1,12 +1,20 @@
 """What holds for every launcher."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from amnl_tune.errors import ConfigurationError, StorageError
 from amnl_tune.launch import ray_cluster, slurm
-from amnl_tune.launch.command import Launcher, WorkerCommand, require_enough_storage, require_shared_storage
+from amnl_tune.launch.command import (
+    Launcher,
+    WorkerCommand,
+    WorkerPlaces,
+    require_enough_storage,
+    require_shared_storage,
+)
+from amnl_tune.settings import Settings
 
 SQLITE, POSTGRES = "sqlite:////home/me/amnl.db", "postgresql://me:geheim@db/amnl"
 
@@ -43,3 +51,31 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ray_cluster.host_names()
     with pytest.raises(ConfigurationError, match=r'run `.*python.* -m pip install -e ".*\[slurm\]"`'):
         slurm.submit(WorkerCommand("fd001", 1), 1, slurm.JobSettings(240), None)  # type: ignore[arg-type]
+
+
+def test_a_worker_is_told_every_place_of_its_launcher_as_an_absolute_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"AMNL_TUNE_DATA": "shared", "AMNL_TUNE_ARTIFACTS": "kept"}
+    launcher = Settings.resolve(given, home=Path("here"), data_dir=Path("mine"))
+    places = WorkerPlaces.of(launcher)
+    monkeypatch.chdir("/")
+    (option, folder), environment = places.options, places.environment
+    assert option == "--data-dir"
+    worker = Settings.resolve(environment, data_dir=Path(folder))
+    assert worker.data_dirs == (tmp_path / "mine", tmp_path / "shared", tmp_path / "here" / "data")
+    assert (worker.home, worker.storage) == (tmp_path / "here", f"sqlite:///{tmp_path}/here/amnl_tune.db")
+    assert worker.artifacts == str(tmp_path / "kept")
+
+
+def test_what_is_not_set_is_not_handed_on(tmp_path: Path) -> None:
+    places = WorkerPlaces.of(Settings.resolve({"AMNL_TUNE_STORAGE": "postgresql://me:geheim@db/x"}, home=tmp_path))
+    assert places.options == ()
+    assert dict(places.environment) == {
+        "AMNL_TUNE_STORAGE": "postgresql://me:geheim@db/x",
+        "AMNL_TUNE_HOME": str(tmp_path),
+    }
+    assert "geheim" not in repr(places)
+    remote = Settings.resolve({"AMNL_TUNE_ARTIFACTS": "s3://bucket/amnl"}, home=tmp_path)
+    assert WorkerPlaces.of(remote).environment["AMNL_TUNE_ARTIFACTS"] == "s3://bucket/amnl"

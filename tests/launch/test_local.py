@@ -19,7 +19,8 @@ def crashing(folder: Path) -> dict[str, str]:
     """An environment in which Python dies at its start, and says so."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "import os\nwith open(__file__ + '.starts', 'a') as starts: starts.write('x')\nos._exit(7)\n"
+        "import os\nwith open(__file__ + '.starts', 'a') as starts: starts.write('x')\n"
+        "os.write(2, b'no such library: libfoo\\n')\nos._exit(7)\n"
     )
     return {"PYTHONPATH": str(folder)}
 
@@ -98,7 +99,10 @@ def test_workers_that_keep_crashing_are_given_up(tmp_path: Path) -> None:
     workers = LocalWorkers("tiny", 1, 1, os.environ | broken, tmp_path)
     with (
         workers,
-        pytest.raises(StudyError, match=r"must not crash more than 5 times, .* \(exit code 7\); see .*worker-"),
+        pytest.raises(
+            StudyError,
+            match=r"must not crash more than 5 times, .* \(exit code 7; its last line: no such library: libfoo\); see",
+        ),
     ):
         while workers.poll():
             pass

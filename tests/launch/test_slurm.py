@@ -126,7 +126,9 @@ def test_an_end_that_only_the_job_hears_of_is_passed_on(prepared: Any, monkeypat
 def test_a_worker_that_keeps_crashing_fails_its_job(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import os, sys\nsys.stderr.write('broken\\n')\nos._exit(7)\n")
     command = WorkerCommand("tiny", 1, environment={"PYTHONPATH": str(tmp_path)})
-    with pytest.raises(StudyError, match=r"crash more than 5 times, .* 'tiny' did \(exit code 7: broken\)"):
+    with pytest.raises(
+        StudyError, match=r"crash more than 5 times, .* 'tiny' did \(exit code 7; its last line: broken\)"
+    ):
         slurm.SupervisedWorker(command).run()
 
 

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -37,3 +41,15 @@ def test_a_loss_that_blows_up_ends_the_sweep(tiny_config: RunConfig, tiny_data: 
     )
     assert np.all(np.isfinite(curve.loss))
     assert len(curve.lr) == len(curve.loss) < 60
+
+
+def test_a_notebooks_backend_ends_no_range_test() -> None:
+    """MPLBACKEND of a notebook reaches every command that is started from one; its package is not installed here."""
+    program = (
+        "import os; from amnl_tune.training.lr_range_test import _finder_class\n"
+        "assert _finder_class().__name__ == 'LRFinder'\n"
+        "assert os.environ['MPLBACKEND'] == 'module://nowhere.backend'"
+    )
+    environment = os.environ | {"MPLBACKEND": "module://nowhere.backend"}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
