@@ -5,9 +5,10 @@ from enum import StrEnum
 
 from sqlalchemy import and_, select
 
-from amnl_tune.search.host import host_name, is_alive
+from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, RunRow, RunStatus, WorkerRow
+from amnl_tune.search.ledger.workers import is_gone
 from amnl_tune.search.progress import SEEN_WITHIN
 
 __all__ = ["Assignment", "Attendance", "Presence", "attendance"]
@@ -129,7 +130,7 @@ def _seen(
 def _presence(worker: WorkerRow, assignment: Assignment | None, seen_ago: float) -> Presence:
     if worker.stopped_at is not None:
         return Presence.LEFT
-    if worker.host == host_name() and not is_alive(worker.pid, worker.process_started):
+    if is_gone(worker, seen_ago):
         return Presence.DEAD
     holds = assignment is not None and assignment.lease_left > 0
     if worker.host != host_name() and not holds and seen_ago >= SEEN_WITHIN:

@@ -5,7 +5,6 @@ stays marked. Whoever asks the same question under another name looks at the sam
 data's hash over the whole storage.
 """
 
-import getpass
 import json
 import logging
 from collections import Counter
@@ -23,7 +22,7 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.choosing import Choice, choose
-from amnl_tune.search.host import host_name
+from amnl_tune.search.host import signature
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
 from amnl_tune.search.ledger.runs import open_runs
@@ -224,7 +223,7 @@ def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> Test
                 promotion_id=promotion.id,
                 look=scores.look,
                 forced=scores.forced,
-                scored_by=f"{getpass.getuser()}@{host_name()}",
+                scored_by=signature(),
                 scored_at=database_time(session),
                 data_sha256=scores.data_sha256,
                 scores=json.dumps(scores.plain()),

@@ -5,7 +5,6 @@ honest figure looks at the test engines after every epoch; from then on the stud
 says so.
 """
 
-import getpass
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from amnl_tune.rul.metrics import rmse
 from amnl_tune.rul.preparation import PreparedData, engine_rows
 from amnl_tune.rul.sources import FleetSource, TestFleet
 from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.host import host_name
+from amnl_tune.search.host import signature
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import PromotionRow, RunRow
 from amnl_tune.search.ledger.studies import find_study
@@ -72,7 +71,7 @@ def select_on_test(
     promotion = find_promotion(ledger, spec.name, number)
     if promotion.test_selection:
         return list(json.loads(promotion.test_selection))
-    _enter(ledger, promotion, contaminated_by=f"{getpass.getuser()}@{host_name()}")
+    _enter(ledger, promotion, contaminated_by=signature())
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     fleet = source.test(spec.data.dataset)
     honest = {score.trial_number: score for score in (scores.winner, scores.incumbent) if score}

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from amnl_tune import __version__
 from amnl_tune.errors import StorageError
-from amnl_tune.search.host import host_name, is_alive, process_started
+from amnl_tune.search.host import host_name, is_alive, is_earlier_boot, process_started
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
 
-__all__ = ["WorkerIdentity", "bury_dead", "live_workers_here", "seen", "sign_in", "sign_out"]
+__all__ = ["WorkerIdentity", "bury_dead", "is_gone", "live_workers_here", "seen", "sign_in", "sign_out"]
 
 SILENT_SECONDS = 300.0
 """After so long without a sign of life a worker counts as gone."""
@@ -114,15 +114,24 @@ def live_workers_here(ledger: Ledger) -> int:
         return sum(is_alive(row.pid, row.process_started) for row in rows)
 
 
+def is_gone(worker: WorkerRow, silent_for: float) -> bool:
+    """Whether a worker that has not signed out has ended: its process here, or its machine was started again since.
+
+    Args:
+        worker: not signed out.
+        silent_for: seconds since its last sign of life.
+    """
+    if worker.host == host_name():
+        return not is_alive(worker.pid, worker.process_started)
+    return silent_for >= SILENT_SECONDS and is_earlier_boot(worker.host)
+
+
 def bury_dead(ledger: Ledger, study: str) -> None:
     """Lets the leases of this host's dead workers run out now, so that nobody waits for them."""
     with ledger.read() as session:
-        rows = session.scalars(
-            select(WorkerRow).where(
-                WorkerRow.study == study, WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)
-            )
-        )
-        dead = [row.id for row in rows if not is_alive(row.pid, row.process_started)]
+        now = database_time(session)
+        rows = session.scalars(select(WorkerRow).where(WorkerRow.study == study, WorkerRow.stopped_at.is_(None)))
+        dead = [row.id for row in rows if is_gone(row, now - row.seen_at)]
     if not dead:
         return
     with ledger.write() as session:
