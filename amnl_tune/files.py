@@ -1,9 +1,11 @@
 """Finding files in several folders, putting files into place as a whole or not at all, and JSON for them."""
 
+import errno
 import json
 import math
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +16,17 @@ from filelock import FileLock
 
 from amnl_tune.errors import DataError, StorageError
 
-__all__ = ["json_text", "locate", "locked", "replace_folder", "write_content", "write_parts", "writing"]
+__all__ = [
+    "json_text",
+    "locate",
+    "locked",
+    "read_plain",
+    "replace_folder",
+    "require_plain",
+    "write_content",
+    "write_parts",
+    "writing",
+]
 
 
 def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
@@ -31,6 +43,31 @@ def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
             reason = error.strerror or error
             raise DataError(f"{path} must be readable, but: {reason}; change its permissions") from error
     return None
+
+
+def read_plain(path: Path, limit: int) -> bytes:
+    """The content of a file of at most `limit` bytes.
+
+    Raises:
+        OSError: it cannot be read; it is a folder, a pipe or a device, which may never end; it is larger. Its
+            `strerror` says which.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe's opening waits
+    require_plain(path.stat(), limit)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())  # what was looked at may have been replaced
+        require_plain(found, limit)
+        return file.read(found.st_size)
+
+
+def require_plain(found: os.stat_result, limit: int) -> None:
+    """Raises OSError, unless it is a regular file of at most `limit` bytes."""
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is a link, a pipe or a device, not a file")
+    if found.st_size > limit:
+        raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, more than {limit:,}")
 
 
 @contextmanager

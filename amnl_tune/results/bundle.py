@@ -15,21 +15,23 @@ TOML has no null: a setting of the run that may be null and is absent here is nu
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
 from amnl_tune import __version__
+from amnl_tune.documents import brief
 from amnl_tune.errors import BundleError, ConfigurationError
 from amnl_tune.files import json_text, replace_folder, writing
+from amnl_tune.results.bundle_files import SEEDS, WEIGHTS, BundleFiles, seed_of
 from amnl_tune.results.manifest import CHECKSUMS, MANIFEST, with_manifest
 from amnl_tune.results.model_card import model_card
 from amnl_tune.results.preprocessing import preprocessing, require_format, scaling_of
@@ -42,13 +44,18 @@ from amnl_tune.training.config import RunConfig
 
 __all__ = ["Bundle", "load_bundle", "write_bundle"]
 
-CONFIG, WEIGHTS, PREPROCESSING, METRICS = "config.toml", "model.safetensors", "preprocessing.json", "metrics.json"
-ONNX, CARD, REQUIREMENTS, SEEDS = "model.onnx", "README.md", "requirements.txt", "seeds"
+CONFIG, PREPROCESSING, METRICS = "config.toml", "preprocessing.json", "metrics.json"
+ONNX, CARD, REQUIREMENTS = "model.onnx", "README.md", "requirements.txt"
 BOOSTING = "boosting.onnx"
 FILES = frozenset({CONFIG, PREPROCESSING, METRICS})
 ALL_FILES = FILES | {WEIGHTS, BOOSTING, ONNX, CARD, REQUIREMENTS, SEEDS, MANIFEST, CHECKSUMS}
 NEEDED = ("numpy", "onnxruntime", "pandas", "safetensors", "scikit-learn", "torch")
 NULLS = {name: None for name, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation)}
+UNFITTING = (
+    AttributeError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError, OSError, SafetensorError,
+    ConfigurationError,
+)  # fmt: skip
+"""What reading a file raises that holds something else."""
 Part = TypeVar("Part")
 
 
@@ -171,79 +178,78 @@ def _require_replaceable(folder: Path) -> None:
 
 
 def load_bundle(folder: Path | str) -> Bundle:
-    """Reads an export, from its folder.
+    """Reads an export, from its folder, which may come from a stranger.
 
     Raises:
-        BundleError: a file is missing, damaged, of another format or from another bundle.
+        BundleError: a file is missing, damaged, of another format or from another bundle; a link, a pipe or a device;
+            larger than its network.
     """
-    folder = Path(folder)
-    document, described = _toml(folder / CONFIG), _json(folder / PREPROCESSING)
-    require_format(described, folder)
+    files = BundleFiles(Path(folder))
+    document, described = files.toml(CONFIG), files.json(PREPROCESSING)
+    require_format(described, files.folder)
     kind = described.get("kind", "network")
-    config = _fitting(folder / CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
-    scaling = _fitting(folder / PREPROCESSING, lambda: scaling_of(described, config))
-    model = _fitting(folder / WEIGHTS, lambda: _model(folder / WEIGHTS, config)) if kind != "boosting" else None
+    config = _fitting(files, CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
+    files = replace(files, network=network_bytes(config))
+    scaling = _fitting(files, PREPROCESSING, lambda: scaling_of(described, config))
+    model = _fitting(files, WEIGHTS, lambda: _network(files, WEIGHTS, config)) if kind != "boosting" else None
     ensemble = {
-        int(path.stem): _fitting(path, lambda path=path: _model(path, config))  # type: ignore[misc]
-        for path in sorted((folder / SEEDS).glob("*.safetensors"), key=lambda path: int(path.stem))
+        seed_of(name): _fitting(files, name, lambda name=name: _network(files, name, config))  # type: ignore[misc]
+        for name in files.seeds()
     }
-    boosting = _fitting(folder / BOOSTING, lambda: _boosting(folder, described)) if kind != "network" else None
-    return Bundle(config, model, scaling, document.get("provenance", {}), _json(folder / METRICS), ensemble, boosting)
+    boosting = _fitting(files, BOOSTING, lambda: _boosting(files, described)) if kind != "network" else None
+    provenance = _fitting(files, CONFIG, lambda: _provenance(document.get("provenance", {})))
+    return Bundle(config, model, scaling, provenance, files.json(METRICS), ensemble, boosting)
 
 
-def _boosting(folder: Path, described: Mapping[str, Any]) -> Boosting:
+def network_bytes(config: RunConfig) -> int:
+    """What the tensors of a network of `config` take, without making them."""
+    with torch.device("meta"):
+        return sum(tensor.nbytes for tensor in AMNL(config).state_dict().values())
+
+
+def _network(files: BundleFiles, name: str, config: RunConfig) -> AMNL:
+    """Raises RuntimeError on weights of another network; one that the file cannot fill is not even made."""
+    content = files.read(name)
+    if len(content) < (files.network or 0) // 4:
+        raise RuntimeError
+    return _built(config, content)
+
+
+def _provenance(told: Any) -> Mapping[str, Any]:
+    """Raises TypeError, ValueError on what no export has written."""
+    if not isinstance(told, dict):
+        raise TypeError("`provenance` must be a table")
+    distance = told.get("condition_distance", 0.0)
+    if isinstance(distance, bool) or not isinstance(distance, int | float) or not distance >= 0:
+        raise ValueError(f"`condition_distance` must be a number, 0 or more, but got {brief(distance)}")
+    return told
+
+
+def _boosting(files: BundleFiles, described: Mapping[str, Any]) -> Boosting:
     """Raises ValueError on statistics that this version does not know."""
     names = tuple(described["statistics"])
     if not set(names) <= set(STATISTICS):
         raise ValueError(f"its `statistics` are others than those of this version in {PREPROCESSING}")
-    boosting = Boosting((folder / BOOSTING).read_bytes(), names, 0.0)
+    boosting = Boosting(files.read(BOOSTING), names, 0.0)
     try:
-        boosting.predict(np.zeros((1, len(STATISTICS)), np.float32))
+        shape = boosting.predict(np.zeros((2, len(STATISTICS)), np.float32)).shape
     except Exception as error:  # onnxruntime's own kinds have no common name
         raise ValueError("it is no ONNX model of these statistics") from error
+    if shape != (2,):
+        raise ValueError("it is no ONNX model of these statistics")
     return boosting
 
 
-def _model(path: Path, config: RunConfig) -> AMNL:
-    """In evaluation mode. Raises RuntimeError on weights of another network."""
-    return _built(config, path.read_bytes())
-
-
-def _fitting(path: Path, read: Callable[[], Part]) -> Part:
+def _fitting(files: BundleFiles, name: str, read: Callable[[], Part]) -> Part:
     """What one file holds; a file that does not hold it is named."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, OSError, ConfigurationError) as error:
-        reason = {KeyError: f"it lacks {error}", RuntimeError: f"its weights are of another network than {CONFIG}'s"}
-        said = reason.get(type(error)) or getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except UNFITTING as error:
+        said = brief(getattr(error, "strerror", None) or str(error), 300)
+        if isinstance(error, KeyError):
+            said = f"it lacks {said}"
+        elif isinstance(error, RuntimeError):
+            said = f"its weights are of another network than {CONFIG}'s"
         raise BundleError(
-            f"A bundle's files must belong together, but {path} does not: {said}; export it again"
+            f"A bundle's files must belong together, but {files.folder / name} does not: {said}; export it again"
         ) from error
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise BundleError(f"{path} must be TOML, but: {error}; export it again") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BundleError(
-            f"A bundle must hold {path.name}, but {path} cannot be read: {reason}; name the folder of an "
-            "`amnl-tune export`"
-        ) from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(_text(path))
-    except ValueError as error:
-        raise BundleError(f"{path} must be JSON, but: {error}; export it again") from error
-    if not isinstance(document, dict):
-        raise BundleError(f"{path} must be a JSON object, but it is a {type(document).__name__}; export it again")
-    return document

@@ -6,11 +6,13 @@ one canonical form of bytes: sign it with what your house signs with, e.g. `cosi
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from amnl_tune.documents import brief
 from amnl_tune.errors import BundleError
+from amnl_tune.results.bundle_files import BundleFiles
 
 __all__ = ["CHECKSUMS", "MANIFEST", "damaged", "with_manifest"]
 
@@ -30,28 +32,43 @@ def with_manifest(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> 
     return known | {CHECKSUMS: sums.encode()}
 
 
-def damaged(folder: Path) -> list[str]:
+def damaged(files: BundleFiles) -> list[str]:
     """Names of the export's files that are missing or are not what `SHA256SUMS` says.
 
+    Only files that were found in the folder are opened, whatever the list names.
+
     Raises:
-        BundleError: there are no checksums: it is no export, or an older one.
+        BundleError: there are no checksums: it is no export, or an older one; the list breaks its form, or does not
+            name every file; something is no plain file, or is larger than it may be.
     """
-    try:
-        lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+    there = set(files.names())
+    if CHECKSUMS not in there:
         raise BundleError(
-            f"An export must have its checksums, but {folder / CHECKSUMS} cannot be read: {reason}; export it again"
-        ) from error
-    told = [line.split("  ", 1) for line in lines if "  " in line]
-    return [name for digest, name in told if not _is(folder / name, digest)]
+            f"An export must have its checksums, but there is no {files.folder / CHECKSUMS}; export it again"
+        )
+    listed = _listed(files)
+    there.remove(CHECKSUMS)
+    unlisted = sorted(there - listed.keys())
+    if unlisted:
+        raise BundleError(
+            f"An export's {CHECKSUMS} must name every file, but not {brief(', '.join(unlisted), 200)} in "
+            f"{files.folder}; remove what does not belong to it, or export it again"
+        )
+    return [brief(name) for name in sorted(listed) if name not in there or files.sha256(name) != listed[name]]
 
 
-def _is(path: Path, digest: str) -> bool:
-    try:
-        return _sha256(path.read_bytes()) == digest
-    except OSError:
-        return False
+def _listed(files: BundleFiles) -> dict[str, str]:
+    """SHA-256 by name."""
+    listed: dict[str, str] = {}
+    for number, line in enumerate(filter(None, files.text(CHECKSUMS).splitlines()), start=1):
+        told = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line)
+        if not told or told[2] in listed:
+            raise BundleError(
+                f"{files.folder / CHECKSUMS} must have a SHA-256 and a file's name in each line, each file once, but "
+                f"line {number} is {brief(line)!r}; export it again"
+            )
+        listed[told[2]] = told[1].lower()
+    return listed
 
 
 def _sha256(content: bytes) -> str:

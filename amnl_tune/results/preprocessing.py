@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from amnl_tune.bounds import MOST_CONDITIONS
+from amnl_tune.documents import brief
 from amnl_tune.errors import BundleError
 from amnl_tune.rul.cmapss import FEATURES, SENSORS, SETTINGS
 from amnl_tune.rul.conditions import Scaling
@@ -84,14 +86,15 @@ def preprocessing(
 
 def require_format(document: Mapping[str, Any], where: object) -> None:
     """Raises BundleError for a format or a kind of model that this version does not know."""
-    if document.get("format") not in FORMATS:
+    told, kind = document.get("format"), document.get("kind", KINDS[0])
+    if told not in FORMATS:
         raise BundleError(
-            f"A bundle must be of format {' or '.join(map(str, FORMATS))}, but {where} is of {document.get('format')}; "
+            f"A bundle must be of format {' or '.join(map(str, FORMATS))}, but {where} is of {brief(told)}; "
             "export it again with this version"
         )
-    if document.get("kind", KINDS[0]) not in KINDS:
+    if kind not in KINDS:
         raise BundleError(
-            f"A bundle's kind must be one of {', '.join(KINDS)}, but {where} is {document['kind']!r}; export it again "
+            f"A bundle's kind must be one of {', '.join(KINDS)}, but {where} is {brief(kind)}; export it again "
             "with this version"
         )
 
@@ -102,7 +105,7 @@ def scaling_of(document: Mapping[str, Any], config: RunConfig) -> Scaling:
     conditions, settings, sensors = len(scaling.centroids), (len(SETTINGS),), len(SENSORS)
     shapes = ((conditions, *settings), settings, settings, (conditions, sensors), (conditions, sensors))
     arrays = tuple(vars(scaling).values())
-    if not conditions or tuple(array.shape for array in arrays) != shapes:
+    if not 0 < conditions <= MOST_CONDITIONS or tuple(array.shape for array in arrays) != shapes:
         raise ValueError("its `scaling` has other shapes than the features")
     if (
         not all(np.isfinite(array).all() for array in arrays)
@@ -112,7 +115,7 @@ def scaling_of(document: Mapping[str, Any], config: RunConfig) -> Scaling:
     if document.get("kind") == "boosting":
         return scaling
     if document["window"] != config.window:
-        raise ValueError(f"its window is {document['window']}, that of config.toml {config.window}")
+        raise ValueError(f"its window is {brief(document['window'])}, that of config.toml {config.window}")
     if document["features"] != list(channel_names(config)):
         raise ValueError("its `features` are not those of config.toml")
     return scaling

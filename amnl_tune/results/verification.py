@@ -14,6 +14,7 @@ from torch import Tensor
 
 from amnl_tune.errors import BundleError
 from amnl_tune.results.bundle import Bundle, load_bundle
+from amnl_tune.results.bundle_files import BundleFiles
 from amnl_tune.results.manifest import damaged
 from amnl_tune.rul.metrics import nasa_score, rmse
 from amnl_tune.rul.preparation import EngineRows, engine_rows, prepare
@@ -24,6 +25,9 @@ __all__ = ["Figure", "verify"]
 
 TOLERANCE = 1e-4
 """Relative: another machine's float32 sums differ in the sixth digit."""
+
+
+FIGURES = ("validation_rmse", "test_rmse", "nasa_score")
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,14 @@ def verify(folder: Path, source: FleetSource) -> list[Figure]:
         BundleError: files are damaged, or the data here are not those that the export was made on.
         DataError: the data are not there.
     """
-    broken = damaged(folder)
+    files = BundleFiles(folder)
+    broken = damaged(files)
     if broken:
         raise BundleError(
             f"An export's files must be as they were written, but {', '.join(broken)} in {folder} are not; export again"
         )
     bundle = load_bundle(folder)
-    dataset, provenance, known = bundle.config.dataset, bundle.provenance, bundle.metrics["exported"]
+    dataset, provenance, known = bundle.config.dataset, bundle.provenance, _exported(bundle, folder)
     fleet = source.training(dataset)
     _require_same(dataset, "training", fleet.sha256, provenance.get("data_sha256"))
     again = {"validation_rmse": _validation(bundle, source)}
@@ -71,7 +76,8 @@ def verify(folder: Path, source: FleetSource) -> list[Figure]:
 
 def _validation(bundle: Bundle, source: FleetSource) -> float:
     data = prepare(source.training(bundle.config.dataset), bundle.config)
-    if not np.allclose(data.scaling.sensor_mean, bundle.scaling.sensor_mean):
+    again, known = data.scaling.sensor_mean, bundle.scaling.sensor_mean
+    if again.shape != known.shape or not np.allclose(again, known):
         raise BundleError(
             "An export's scaling must be that of its training engines, but fitted again it differs; the export was "
             "made on another split or by another version"
@@ -89,12 +95,28 @@ def _answers(bundle: Bundle, rows: EngineRows, last: Tensor) -> np.ndarray:
     return np.asarray(np.mean(parts, axis=0))
 
 
-def _require_same(dataset: str, which: str, here: str, recorded: str | None) -> None:
+def _require_same(dataset: str, which: str, here: str, recorded: Any) -> None:
     if here != recorded:
         raise BundleError(
             f"An export is verified on its own data, but the {which} data of {dataset} here have SHA-256 {here[:12]} "
-            f"and the export was made on {(recorded or 'unknown')[:12]}; set --data-dir to its data"
+            f"and the export was made on {str(recorded or 'unknown')[:12]}; set --data-dir to its data"
         )
+
+
+def _exported(bundle: Bundle, folder: Path) -> Mapping[str, Any]:
+    """The recorded figures. Raises BundleError where they are none."""
+    figures = bundle.metrics.get("exported")
+    known = {name: figures[name] for name in FIGURES if name in figures} if isinstance(figures, dict) else {}
+    if "validation_rmse" not in known or not all(_is_figure(value) for value in known.values()):
+        raise BundleError(
+            f"An export's metrics must hold `exported` with {', '.join(FIGURES)}, each a number or null, but those in "
+            f"{folder} do not; export it again"
+        )
+    return known
+
+
+def _is_figure(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _finite(figures: Mapping[str, Any], name: str) -> float | None:

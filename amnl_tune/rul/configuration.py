@@ -9,6 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from amnl_tune.bounds import MOST_CONDITIONS, MOST_CYCLES, MOST_LAYERS, MOST_NUMBER, MOST_SIZE, MOST_STEPS
+
 __all__ = [
     "RUL_CAP",
     "DataConfig",
@@ -28,7 +30,7 @@ RUL_CAP = 125.0
 under a searched cap "found" 10.63 where the standard cap gives 13.70)."""
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Size = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, le=MOST_SIZE)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -85,11 +87,13 @@ class DataConfig(_Frozen):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
         description="FD001..FD004, SIM1, SIM6 or any name for which train_NAME.txt exists",
     )
-    split_seed: int = Field(42, ge=0, description="draws the validation engines and their truncations")
+    split_seed: int = Field(42, ge=0, le=MOST_NUMBER, description="draws the validation engines and their truncations")
     validation_fraction: float = Field(0.2, gt=0.0, lt=1.0, description="share of the training engines held out")
-    validation_truncations: Size = Field(10, description="random end cycles drawn per validation engine")
+    validation_truncations: int = Field(
+        10, ge=1, le=MOST_CYCLES, description="random end cycles drawn per validation engine"
+    )
     conditions: int = Field(
-        0, ge=0, le=32, description="operating conditions for k-means; 0: the data set's known number"
+        0, ge=0, le=MOST_CONDITIONS, description="operating conditions for k-means; 0: the data set's known number"
     )
     normalization: Normalization = Normalization.CONDITION
 
@@ -129,14 +133,14 @@ class InputConfig(_Frozen):
 class NetworkConfig(InputConfig):
     """The AMNL network's sizes; the defaults are the published 3,497,476 parameters."""
 
-    conv_channels: tuple[Size, ...] = Field((64, 128, 64), min_length=1)
+    conv_channels: tuple[Size, ...] = Field((64, 128, 64), min_length=1, max_length=MOST_LAYERS)
     hidden_size: Size = Field(256, description="LSTM units a direction")
-    num_layers: Size = 2
-    num_heads: Size = Field(8, description="attention heads; must divide 2 * hidden_size")
+    num_layers: int = Field(2, ge=1, le=MOST_LAYERS)
+    num_heads: int = Field(8, ge=1, le=2 * MOST_SIZE, description="attention heads; must divide 2 * hidden_size")
     dropout: Fraction = Field(0.3, description="main dropout; the convolutions use half of it")
     attention_dropout: Fraction = 0.2
     pooling: Pooling = Pooling.LAST
-    fc_sizes: tuple[Size, ...] = Field((256, 64, 32), min_length=1)
+    fc_sizes: tuple[Size, ...] = Field((256, 64, 32), min_length=1, max_length=MOST_LAYERS)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -159,7 +163,7 @@ class LossConfig(_Frozen):
         (30.0, 80.0), description="cycles: critical up to the first, degrading up to the second, healthy above"
     )
     loss_ema_decay: Fraction = Field(0.99, description="of `normalized_ema` and of the GABA weights")
-    gaba_warmup_steps: int = Field(100, ge=0, description="steps with uniform task weights")
+    gaba_warmup_steps: int = Field(100, ge=0, le=MOST_STEPS, description="steps with uniform task weights")
     gaba_floor: float = Field(0.05, ge=0.0, lt=0.5, description="smallest task weight")
 
     @property

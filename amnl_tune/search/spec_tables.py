@@ -7,6 +7,23 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from amnl_tune.bounds import (
+    MOST_EPOCHS,
+    MOST_EPOCHS_IN_ALL,
+    MOST_HOURS,
+    MOST_LOADERS,
+    MOST_NUMBER,
+    MOST_PATIENCE,
+    MOST_PRICE,
+    MOST_RATE,
+    MOST_ROUNDS,
+    MOST_SECONDS,
+    MOST_SEEDS,
+    MOST_THREADS,
+    MOST_TOP,
+    MOST_TRIALS,
+    MOST_WORKERS,
+)
 from amnl_tune.rul.configuration import DataConfig
 from amnl_tune.training.batches import DataPath
 from amnl_tune.training.config import Schedule
@@ -39,7 +56,7 @@ PRUNER_DEFAULTS: dict[str, dict[str, int]] = {
 }
 """Ours where Optuna's own cut before a learning curve says anything (performance: Pruning)."""
 
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 
 
 def seconds(value: Any) -> Any:
@@ -79,11 +96,11 @@ class ObjectiveTable(Table):
 class BudgetTable(Table):
     """`[budget]`: of the search, over all workers and restarts."""
 
-    trials: int = Field(ge=1)
-    epochs: int | None = Field(None, ge=1)
-    wall_time: float | None = Field(None, gt=0)
-    accelerator_hours: float | None = Field(None, gt=0)
-    cost: float | None = Field(None, gt=0)
+    trials: int = Field(ge=1, le=MOST_TRIALS)
+    epochs: int | None = Field(None, ge=1, le=MOST_EPOCHS_IN_ALL)
+    wall_time: float | None = Field(None, gt=0, le=MOST_SECONDS)
+    accelerator_hours: float | None = Field(None, gt=0, le=MOST_HOURS)
+    cost: float | None = Field(None, gt=0, le=MOST_PRICE)
 
     @field_validator("wall_time", mode="before")
     @classmethod
@@ -94,10 +111,10 @@ class BudgetTable(Table):
 class TrialTable(Table):
     """`[trial]`: how long a trial trains."""
 
-    epochs: int = Field(20, ge=1)
-    horizon: int | None = Field(None, ge=1)
-    checkpoint_every: int = Field(5, ge=1)
-    max_attempts: int = Field(3, ge=1)
+    epochs: int = Field(20, ge=1, le=MOST_EPOCHS)
+    horizon: int | None = Field(None, ge=1, le=MOST_EPOCHS)
+    checkpoint_every: int = Field(5, ge=1, le=MOST_EPOCHS)
+    max_attempts: int = Field(3, ge=1, le=MOST_ROUNDS)
 
 
 class _NamedOptions(BaseModel):
@@ -138,11 +155,11 @@ class RangeTestTable(Table):
     """`[lr_range_test]`: torch-lr-finder's words, and what becomes of its curve."""
 
     enabled: bool = True
-    start_lr: float = Field(1e-6, gt=0)
-    end_lr: float = Field(1.0, gt=0)
+    start_lr: float = Field(1e-6, gt=0, le=MOST_RATE)
+    end_lr: float = Field(1.0, gt=0, le=MOST_RATE)
     num_iter: int = Field(100, ge=10, le=10_000)
     suggestion: Suggestion = Suggestion.MINIMUM_10
-    spread: float = Field(10.0, gt=1.0)
+    spread: float = Field(10.0, gt=1.0, le=MOST_RATE)
 
     @field_validator("end_lr")
     @classmethod
@@ -164,12 +181,12 @@ class PromotionTable(Table):
     """`[promotion]`: full runs of the best trials."""
 
     enabled: bool = True
-    top_k: int = Field(1, ge=1)
-    seeds: tuple[Seed, ...] = (42,)
-    epochs: int = Field(100, ge=1)
+    top_k: int = Field(1, ge=1, le=MOST_TOP)
+    seeds: tuple[Seed, ...] = Field((42,), max_length=MOST_SEEDS)
+    epochs: int = Field(100, ge=1, le=MOST_EPOCHS)
     schedule: Schedule = Schedule.FOUR_PHASE
-    patience: int | None = Field(None, ge=1)
-    checkpoint_every: int = Field(10, ge=1)
+    patience: int | None = Field(None, ge=1, le=MOST_PATIENCE)
+    checkpoint_every: int = Field(10, ge=1, le=MOST_EPOCHS)
     incumbents: tuple[Incumbent, ...] = tuple(Incumbent)
     old_incumbent: bool | None = Field(None, alias="incumbent", exclude=True, repr=False)
     overrides: dict[str, Any] = Field(default_factory=dict)
@@ -212,7 +229,7 @@ class WarmStartTable(Table):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     studies: tuple[str, ...] = Field((), alias="from")
-    top: int = Field(1, ge=1)
+    top: int = Field(1, ge=1, le=MOST_TOP)
 
     @field_validator("studies")
     @classmethod
@@ -225,15 +242,15 @@ class WarmStartTable(Table):
 class HardwareTable(Table):
     """`[hardware]`: where no option of a command says otherwise."""
 
-    workers: int = Field(2, ge=1)
-    threads_per_worker: int | None = Field(None, ge=1)
+    workers: int = Field(2, ge=1, le=MOST_WORKERS)
+    threads_per_worker: int | None = Field(None, ge=1, le=MOST_THREADS)
     device: str = "auto"
     precision: Precision = Precision.AUTO
     data_path: DataPath = DataPath.AUTO
-    loader_workers: int = Field(2, ge=0)
-    price_per_hour: float | None = Field(None, gt=0)
-    stall_timeout: float = Field(1800.0, gt=0)
-    outage: float = Field(600.0, gt=0)
+    loader_workers: int = Field(2, ge=0, le=MOST_LOADERS)
+    price_per_hour: float | None = Field(None, gt=0, le=MOST_PRICE)
+    stall_timeout: float = Field(1800.0, gt=0, le=MOST_SECONDS)
+    outage: float = Field(600.0, gt=0, le=MOST_SECONDS)
 
     @field_validator("stall_timeout", "outage", mode="before")
     @classmethod

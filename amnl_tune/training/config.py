@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from amnl_tune.bounds import MOST_BATCH, MOST_CYCLES, MOST_EPOCHS, MOST_NUMBER, MOST_PATIENCE
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
 
@@ -33,9 +34,11 @@ class Schedule(StrEnum):
 class RunConfig(DataConfig, NetworkConfig, LossConfig):
     """One training run. The defaults are the published recipe (amnl: Recipe)."""
 
-    seed: int = Field(42, ge=0, lt=2**63)
-    epochs: int = Field(20, ge=1, le=100_000)
-    horizon: int | None = Field(None, ge=1, description="epochs that the schedule spans; null: the run's own epochs")
+    seed: int = Field(42, ge=0, le=MOST_NUMBER)
+    epochs: int = Field(20, ge=1, le=MOST_EPOCHS)
+    horizon: int | None = Field(
+        None, ge=1, le=MOST_EPOCHS, description="epochs that the schedule spans; null: the run's own epochs"
+    )
     schedule: Schedule = Schedule.FOUR_PHASE
     warmup_fraction: Fraction = Field(0.05, description="share of the horizon with a rising learning rate")
     final_lr_fraction: float = Field(0.01, ge=0.0, le=1.0, description="the schedule's lowest rate / learning_rate")
@@ -43,16 +46,18 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
     weight_decay: float = Field(1e-4, ge=0.0, le=10.0)
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
-    batch_size: int = Field(256, ge=1)
-    accumulation_steps: int = Field(1, ge=1, description="micro-batches that one optimiser step's batch is split into")
+    batch_size: int = Field(256, ge=1, le=MOST_BATCH)
+    accumulation_steps: int = Field(
+        1, ge=1, le=MOST_BATCH, description="micro-batches that one optimiser step's batch is split into"
+    )
     clip: float = Field(1.0, ge=0.0, description="largest gradient norm; 0: no clipping")
     ema_decay: Fraction = Field(0.999, description="weight EMA a step, evaluated instead of the weights; 0: none")
-    stride: int = Field(1, ge=1, description="distance of training windows in cycles")
+    stride: int = Field(1, ge=1, le=MOST_CYCLES, description="distance of training windows in cycles")
     validation_subset: float = Field(
         1.0, gt=0.0, le=1.0, description="share of the validation engines scored each epoch"
     )
     patience: int | None = Field(
-        15, ge=1, description="epochs without improvement before stopping; null: never stop early"
+        15, ge=1, le=MOST_PATIENCE, description="epochs without improvement before stopping; null: never stop early"
     )
     min_delta: float = Field(0.001, ge=0.0, description="cycles of RMSE that count as an improvement")
 

@@ -1,0 +1,56 @@
+"""The largest numbers that options, study files and bundles may ask for: far beyond use, and nobody's memory ends."""
+
+__all__ = [
+    "MOST_BATCH",
+    "MOST_CONDITIONS",
+    "MOST_CYCLES",
+    "MOST_EPOCHS",
+    "MOST_EPOCHS_IN_ALL",
+    "MOST_GPUS",
+    "MOST_HOURS",
+    "MOST_LAYERS",
+    "MOST_LOADERS",
+    "MOST_NUMBER",
+    "MOST_PATIENCE",
+    "MOST_PRICE",
+    "MOST_RATE",
+    "MOST_ROUNDS",
+    "MOST_SECONDS",
+    "MOST_SEEDS",
+    "MOST_SIZE",
+    "MOST_STEPS",
+    "MOST_THREADS",
+    "MOST_TOP",
+    "MOST_TRIALS",
+    "MOST_WORKERS",
+]
+
+MOST_TRIALS = 1_000_000
+MOST_TOP = 10_000
+"""Configurations that are promoted, exported or taken over at once."""
+MOST_SEEDS = 1_000
+"""Full runs of one configuration."""
+MOST_EPOCHS = 100_000
+MOST_EPOCHS_IN_ALL = 10**12
+MOST_PATIENCE = MOST_EPOCHS
+MOST_STEPS = 10_000_000
+MOST_BATCH = 1_048_576
+MOST_CYCLES = 100_000
+"""Of a window's distance, of truncations: no record of the published fleets has 600."""
+MOST_SIZE = 8_192
+"""Units or channels of a layer."""
+MOST_LAYERS = 32
+MOST_CONDITIONS = 32
+MOST_WORKERS = 10_000
+MOST_GPUS = 1_024
+MOST_THREADS = 1_024
+MOST_LOADERS = 256
+MOST_ROUNDS = 1_000
+MOST_SECONDS = 10 * 366 * 86_400
+"""Ten years."""
+MOST_HOURS = 10**9
+"""Of accelerators, over all of a search."""
+MOST_PRICE = 10**9
+MOST_RATE = 1e6
+MOST_NUMBER = 2**63 - 1
+"""Of a trial, a seed, a cycle: what a database keeps."""
