@@ -10,9 +10,12 @@
     │   └── CheckpointError      a checkpoint is damaged
     └── BundleError              an export or a file to predict on is unusable
 
-Every message follows one pattern: the rule, the values that break it, the remedy.
+Every message follows one pattern: the rule, the values that break it, the remedy. None has a secret in it, whatever
+was put there: messages end on terminals, in logs, in the database and on the dashboard.
 Anything else that is raised is a bug and keeps its traceback.
 """
+
+from amnl_tune.masking import without_secrets
 
 __all__ = [
     "AmnlTuneError",
@@ -29,6 +32,9 @@ __all__ = [
 
 class AmnlTuneError(Exception):
     """Base of every error that a user can mend."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(message))
 
 
 class ConfigurationError(AmnlTuneError):

@@ -3,12 +3,13 @@
 Only `cli` builds a `Settings`; everything below receives what it needs as arguments.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Settings", "masked"]
+from amnl_tune.masking import masked
+
+__all__ = ["Settings"]
 
 DEFAULT_HOME = Path("storage") / "local"
 
@@ -60,8 +61,3 @@ class Settings:
             f"Settings(home={self.home!r}, storage={masked(self.storage)!r}, "
             f"artifacts={masked(self.artifacts or '')!r}, data_dirs={self.data_dirs!r})"
         )
-
-
-def masked(url: str) -> str:
-    """A storage URL, well-formed or not, without its password."""
-    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)

@@ -1,7 +1,11 @@
 """`amnl-tune`: the commands, and what becomes of errors."""
 
+import logging
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -30,21 +34,29 @@ from amnl_tune.cli import (
     worker,
     workers,
 )
+from amnl_tune.cli.quiet import DiscreetFormatter
 from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.inherited import settle
+from amnl_tune.masking import without_secrets
 
 __all__ = ["app", "main"]
 
 USER_ERROR = 2
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's own, or that of the click inside typer
 
 
 class Commands(TyperGroup):
     """A user's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _without_secrets():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _without_secrets():
+                return super().invoke(ctx)
         except AmnlTuneError as error:
             typer.secho(
                 f"Error: {as_typed_here(str(error))}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None
@@ -55,6 +67,16 @@ class Commands(TyperGroup):
                 raise
             typer.echo("Interrupted: everything up to here is kept; run the same command again to go on", err=True)
             raise typer.Exit(USER_ERROR) from None
+
+
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    """What was typed in a wrong place may be a URL, and the message repeats it."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        error.message = without_secrets(error.message)
+        raise
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -110,4 +132,10 @@ def main() -> None:
     """The console script."""
     interrupts.keep_interrupts()
     settle(os.environ)
-    app()
+    if logging.lastResort:  # of what is logged where nothing has been set up
+        logging.lastResort.setFormatter(DiscreetFormatter())
+    try:
+        app()
+    except Exception:
+        sys.stderr.write(without_secrets(traceback.format_exc()))
+        sys.exit(1)

@@ -33,14 +33,14 @@ def upgrade(
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds for a server that is still coming up.")] = 0.0,
 ) -> None:
     """Create or upgrade Optuna's tables and ours; `amnl-tune run` does so by itself. Make a backup first."""
-    from amnl_tune.search.ledger.engine import parse_url
+    from amnl_tune.search.ledger.engine import parse_url, shown_url
     from amnl_tune.search.ledger.schema import await_server
     from amnl_tune.search.ledger.schema import upgrade as upgrade_schema
 
     places = settings(storage, home)
     await_server(places.storage, wait)
     upgrade_schema(places.storage)
-    typer.echo(f"{parse_url(places.storage).render_as_string(hide_password=True)} is up to date")
+    typer.echo(f"{shown_url(parse_url(places.storage))} is up to date")
 
 
 @app.command(epilog="Example: amnl-tune db status --json")
@@ -92,13 +92,13 @@ def restore(
     """Bring a backup into an empty database, SQLite or PostgreSQL: all of it, or nothing."""
     from amnl_tune.installation import as_typed_here
     from amnl_tune.search.ledger.backup import restore as restore_backup
-    from amnl_tune.search.ledger.engine import parse_url
+    from amnl_tune.search.ledger.engine import parse_url, shown_url
     from amnl_tune.search.ledger.schema import head_revision
 
     places = settings(storage, home)
     with _bar("restore") as progress:
         made = restore_backup(file, places.storage, progress)
-    place = parse_url(places.storage).render_as_string(hide_password=True)
+    place = shown_url(parse_url(places.storage))
     if as_json:
         typer.echo(json.dumps({"storage": place, "schema": made.revision, "rows": made.rows}, indent=2))
         return

@@ -1,6 +1,17 @@
-"""Keeps Optuna's own log lines off the user's screen."""
+"""What is kept off the user's screen and out of the logs: Optuna's own log lines, and secrets."""
 
-__all__ = ["quiet_libraries"]
+import logging
+
+from amnl_tune.masking import without_secrets
+
+__all__ = ["DiscreetFormatter", "quiet_libraries"]
+
+
+class DiscreetFormatter(logging.Formatter):
+    """Log lines, tracebacks included, without the secrets of URLs, whichever library wrote them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
 
 
 def quiet_libraries() -> None:

@@ -20,6 +20,7 @@ from amnl_tune.cli.options import (
     mlflow_uri,
     settings,
 )
+from amnl_tune.cli.quiet import DiscreetFormatter, quiet_libraries
 from amnl_tune.launch.parent import WORKER_PARENT
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ def worker(
     """
     parent = os.environ.get(WORKER_PARENT)
     leaving = leaving_by_signals(int(parent) if parent else None)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(DiscreetFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("amnl_tune").setLevel(logging.INFO)
-    from amnl_tune.cli.quiet import quiet_libraries
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.following import joined_team

@@ -1,11 +1,12 @@
 """What every launcher starts: `amnl-tune worker STUDY`, its options, its environment; and the launchers' names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from amnl_tune.errors import ConfigurationError, StorageError
+from amnl_tune.masking import masked
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, parse_url
 from amnl_tune.settings import Settings
 
@@ -88,12 +89,15 @@ class WorkerCommand:
         options: further options of `amnl-tune worker`.
         environment: what the worker needs beyond the environment of the place that it runs in. The storage URL is
             passed here: neither `ps` nor a job's name may show its password, nor may the repr.
+        inherited: names of variables that the place must have by itself: their values are secrets, and the command is
+            written into a file.
     """
 
     study: str
     threads: int
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    inherited: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -104,6 +108,12 @@ class WorkerCommand:
     def full_environment(self) -> dict[str, str]:
         """`environment` with what keeps numerical libraries to the worker's threads."""
         return {**self.environment, **thread_environment(self.threads)}
+
+    def without_secrets(self) -> "tuple[WorkerCommand, dict[str, str]]":
+        """The command as it may be written into a file, and the variables that it then has to inherit."""
+        secrets = {name: value for name, value in self.environment.items() if masked(value) != value}
+        others = {name: value for name, value in self.environment.items() if name not in secrets}
+        return replace(self, environment=others, inherited=(*self.inherited, *secrets)), secrets
 
 
 def thread_environment(threads: int) -> dict[str, str]:

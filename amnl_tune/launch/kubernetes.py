@@ -6,7 +6,7 @@ slot. Kubernetes calls each pod's host JOB-INDEX, by which the completion index 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import USER_ERROR
+from amnl_tune.masking import masked
 
 __all__ = ["PodSettings", "as_yaml", "worker_job"]
 
@@ -37,7 +38,7 @@ class PodSettings:
 
     Attributes:
         image: with amnl-tune in it. namespace: None: kubectl's own.
-        secret: name of the Secret whose entry `storage` is the storage URL.
+        secret: name of the Secret whose entry `storage` is the storage URL; others become variables by their names.
         memory: request and limit, in Kubernetes' words (4Gi).
         gpus: whole ones, of nvidia.com/gpu.
         artifacts: URL of checkpoints; None: they are on the volume.
@@ -51,7 +52,7 @@ class PodSettings:
     secret: str
     memory: str
     gpus: float
-    artifacts: str | None
+    artifacts: str | None = field(repr=False)
     volume_claim: str | None
     data_dir: Path | None = None
 
@@ -71,8 +72,14 @@ class PodSettings:
             )
         if self.artifacts and "://" not in self.artifacts:
             raise ConfigurationError(
-                f"Pods share no folder, so `--artifacts` must be a URL, but got {self.artifacts!r}; "
+                f"Pods share no folder, so `--artifacts` must be a URL, but got {masked(self.artifacts)!r}; "
                 "use s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or --volume-claim"
+            )
+        if self.artifacts and masked(self.artifacts) != self.artifacts:
+            raise ConfigurationError(
+                f"A manifest must have no secret in it, but got --artifacts {masked(self.artifacts)}; leave the keys "
+                f"out of the URL; pods have them from their service account, or from the Secret {self.secret!r}, whose "
+                "entries are variables there (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
             )
 
 
@@ -144,6 +151,7 @@ def _container(command: WorkerCommand, pod: PodSettings) -> dict[str, Any]:
         "command": ["amnl-tune"],
         "args": list(command.words),
         "env": _environment(command, pod),
+        "envFrom": [{"secretRef": {"name": pod.secret}}],
         "resources": {"requests": resources | gpus, "limits": resources | gpus},
         "securityContext": {
             "allowPrivilegeEscalation": False,

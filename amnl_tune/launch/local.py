@@ -56,7 +56,7 @@ class LocalWorkers:
     study: str
     count: int
     threads: int
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     logs: Path
     options: tuple[str, ...] = ()
     slots: tuple[Slot, ...] = ()

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -123,7 +123,8 @@ def submit(
         command: of each worker.
         workers: jobs.
         settings: what each asks for.
-        folder: of logs and of what submitit hands to the jobs, which holds the storage URL: readable by its owner only.
+        folder: of logs and of what submitit hands to the jobs: readable by its owner only, and without secrets, which
+            the jobs have from the environment that sbatch passes on.
         cluster: `slurm`, or `local` for submitit's stand-in, which runs jobs as processes of this machine.
 
     Raises:
@@ -136,14 +137,30 @@ def submit(
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster, **{f"{cluster}_max_num_timeout": REQUEUES})
     executor.update_parameters(**_parameters(command, workers, settings))
     said = io.StringIO()  # what sbatch says on its own account belongs into the one line of the error
+    command, secrets = command.without_secrets()
     try:
-        with contextlib.redirect_stderr(said), executor.batch():
+        with contextlib.redirect_stderr(said), _environment(secrets), executor.batch():
             jobs = [executor.submit(SlurmWorker(command)) for _ in range(workers)]
     except submitit.core.utils.FailedJobError as error:
         raise ConfigurationError(
             f"Slurm must accept the job, but {_reason(said.getvalue() or str(error))}; see `sinfo` and sbatch"
         ) from error
     return jobs
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """This process's with `variables`; sbatch gives all of it to the jobs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def pass_through(options: tuple[str, ...]) -> dict[str, str | bool]:

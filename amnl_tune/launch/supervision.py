@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from amnl_tune.errors import StudyError
+from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.ending import said, words
 from amnl_tune.launch.inherited import inherited
@@ -41,7 +41,15 @@ class SupervisedWorker:
 
         Raises:
             StudyError: a user's mistake, in the worker's words, or too many crashes.
+            ConfigurationError: the environment lacks what the worker is to have from it.
         """
+        missing = [name for name in self.command.inherited if not os.environ.get(name)]
+        if missing:
+            raise ConfigurationError(
+                f"A job must have {', '.join(missing)} from where it was submitted, since there is a secret in it, but "
+                "has not; leave out --slurm export, or the secret: name no password in the URL, libpq takes it from "
+                "PGPASSWORD or ~/.pgpass"
+            )
         for _ in range(1 + MAX_RESTARTS):
             code, last_line = self._run_once()
             if code == 0 or self.leaving:

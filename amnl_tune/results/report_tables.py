@@ -13,7 +13,7 @@ from amnl_tune import __version__
 from amnl_tune.results import sentences
 from amnl_tune.results.budgets import Use
 from amnl_tune.results.frames import RUN_COLUMNS
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, shown_url
 from amnl_tune.search.spec import StudySpec
 
 __all__ = ["below", "budget", "leaderboard", "provenance", "scored", "table"]
@@ -98,7 +98,7 @@ def provenance(ledger: Ledger, facts: dict[str, Any], spec: StudySpec) -> str:
         "Promotion": f"at most {full.epochs} epochs, seeds {', '.join(map(str, full.seeds))} (the study file's)",
         "Trials": f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['fail']} failed of "
         f"{trials['budget']}; {facts['epochs']} epochs",
-        "Storage": ledger.url.render_as_string(hide_password=True),
+        "Storage": shown_url(ledger.url),
         "Report": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, amnl-tune {__version__}, Optuna {optuna.__version__}",
     }
     if promotion.get("scored"):

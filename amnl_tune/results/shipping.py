@@ -14,6 +14,7 @@ import torch
 
 from amnl_tune import __version__
 from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.masking import masked
 from amnl_tune.results.bundle import write_bundle
 from amnl_tune.results.summary import summarize
 from amnl_tune.rul.sources import FleetSource
@@ -26,7 +27,6 @@ from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
 from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
-from amnl_tune.settings import masked
 from amnl_tune.training.boosting import Boosting
 from amnl_tune.training.config import RunConfig
 

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from amnl_tune.errors import DataError, DataNotFoundError
 from amnl_tune.files import locate, locked, write_content
+from amnl_tune.masking import masked, without_secrets
 from amnl_tune.rul.cmapss import CHECKSUMS, content_of
 from amnl_tune.rul.download import LARGEST_ARCHIVE, Opener, Progress, SourceError, download, forget
 
@@ -77,7 +78,7 @@ def fetch(
             try:
                 files = _from_source(url, store, progress, opener)
             except SourceError as error:
-                reasons.append(f"{url}: {error}")
+                reasons.append(f"{masked(url)}: {without_secrets(str(error), url)}")
                 continue
             for file_name in needed:
                 write_content(store / file_name, files[file_name])

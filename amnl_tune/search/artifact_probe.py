@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from optuna.storages import RDBStorage
 
 from amnl_tune.errors import StudyError
+from amnl_tune.masking import masked
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import StudyRow
 from amnl_tune.search.store import ArtifactStore
 from amnl_tune.search.trials import borrowed_storage, joined
-from amnl_tune.settings import masked
 
 __all__ = ["Probe", "claim_artifacts", "is_readable", "recorded_probes", "require_shared_artifacts"]
 

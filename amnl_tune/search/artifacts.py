@@ -1,14 +1,14 @@
 """Where the files of a study's runs are: those that other machines need by URL, the others under `home`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from amnl_tune.errors import StorageError
+from amnl_tune.masking import masked
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.store import ArtifactStore
-from amnl_tune.settings import masked
 from amnl_tune.training.boosting import Boosting
 
 __all__ = ["Artifacts"]
@@ -24,7 +24,7 @@ class Artifacts:
     """
 
     home: Path
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
 
     @cached_property
     def store(self) -> ArtifactStore:

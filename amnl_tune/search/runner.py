@@ -8,6 +8,7 @@ from optuna.trial import Trial, TrialState
 from safetensors.torch import save
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.masking import without_secrets
 from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
@@ -158,6 +159,7 @@ def _given_up(place: Workplace, lease: Lease, run: RunRow) -> bool:
 
 def _fail(place: Workplace, lease: Lease, run: RunRow, reason: str) -> None:
     """Ends the run with its reason; the search goes on."""
+    reason = without_secrets(reason)
     logger.warning("run %s failed: %s", run.id, reason)
     run = place.persist(lambda: _end_failed(place, lease, reason))
     Checkpoints(place.artifacts.store, place.artifacts.folder(run)).discard()

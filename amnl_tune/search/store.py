@@ -11,12 +11,19 @@ import fsspec
 from amnl_tune.errors import StorageError
 from amnl_tune.files import write_content
 from amnl_tune.installation import install_extra
-from amnl_tune.settings import masked
+from amnl_tune.masking import masked, without_secrets
 
 __all__ = ["ArtifactStore"]
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
 """Our extra by the URL's protocol."""
+
+KEYS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+    "gcs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "azure": "AZURE_STORAGE_CONNECTION_STRING",
+}
+"""Where they belong: in the URL, no package reads them, and each takes them for the bucket's name."""
 
 
 class ArtifactStore:
@@ -26,12 +33,17 @@ class ArtifactStore:
     file is renamed into place.
 
     Raises:
-        StorageError: the protocol is unknown, or its package is not installed.
+        StorageError: the protocol is unknown, or its package is not installed; keys in the URL of a bucket.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         protocol = url.split("://", 1)[0] if "://" in url else "file"
+        if protocol in EXTRAS and masked(url) != url:
+            raise StorageError(
+                f"The artifact URL must name bucket and folder alone, but got {masked(url)!r}; give the keys as its "
+                f"package reads them from the environment ({KEYS[EXTRAS[protocol]]})"
+            )
         try:
             self._files: Any
             self._files, self.root = fsspec.core.url_to_fs(url)
@@ -112,6 +124,7 @@ class ArtifactStore:
             raise
         except Exception as error:  # each protocol's package has errors of its own
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = without_secrets(reason, self.url)
             raise StorageError(
                 f"The artifact location {masked(self.url)} must answer, but: {reason}; check the URL, its credentials "
                 "and the network, or set --artifacts"

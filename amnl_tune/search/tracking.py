@@ -13,6 +13,7 @@ from typing import Any
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.installation import install_extra
+from amnl_tune.masking import masked, without_secrets
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.fitting import EpochResult
@@ -118,5 +119,5 @@ class _Log:
             step()
         except Exception as error:  # whatever MLflow, its server or its database raise: training goes on
             self.failed = True
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            logger.warning("MLflow at %s does not take the run, which goes on without it: %s", self.uri, reason)
+            reason = without_secrets((str(error).splitlines() or [type(error).__name__])[0], self.uri)
+            logger.warning("MLflow at %s does not take the run, which goes on without it: %s", masked(self.uri), reason)

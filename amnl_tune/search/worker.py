@@ -13,6 +13,7 @@ import torch
 from sqlalchemy import select
 
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
+from amnl_tune.masking import masked, without_secrets
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
@@ -34,7 +35,6 @@ from amnl_tune.search.study_data import study_data
 from amnl_tune.search.trials import first_origins, open_storage
 from amnl_tune.search.watchdog import Watchdog
 from amnl_tune.search.workplace import Workplace
-from amnl_tune.settings import masked
 from amnl_tune.training.precision import Precision
 from amnl_tune.training.team import Team
 
@@ -180,7 +180,7 @@ def _take_turn(place: Workplace, lease: Lease, run: RunRow) -> None:
         _try(lambda: release(place.ledger, lease))
         raise
     except BaseException as error:
-        failure = None if isinstance(error, KeyboardInterrupt | SystemExit) else repr(error)
+        failure = None if isinstance(error, KeyboardInterrupt | SystemExit) else without_secrets(repr(error))
         _try(lambda: release(place.ledger, lease, failure=failure))
         raise
 

@@ -52,7 +52,7 @@ class Workplace:
     accelerators: float = 1.0
     tensorboard: bool = True
     promotion: int | None = None
-    mlflow: str | None = None
+    mlflow: str | None = field(default=None, repr=False)
     watchdog: Watchdog = field(default_factory=Watchdog)
 
     @property

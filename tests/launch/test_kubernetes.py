@@ -64,6 +64,7 @@ def test_what_the_job_says() -> None:
     assert container["resources"]["requests"] == container["resources"]["limits"]
     environment = {entry["name"]: entry for entry in container["env"]}
     assert environment["AMNL_TUNE_STORAGE"]["valueFrom"] == {"secretKeyRef": {"name": "storage-url", "key": "storage"}}
+    assert container["envFrom"] == [{"secretRef": {"name": "storage-url"}}]
     assert environment["AMNL_TUNE_ARTIFACTS"]["value"] == "s3://bucket/fd001"
     assert environment["OMP_NUM_THREADS"]["value"] == "4"
     assert template["securityContext"]["runAsNonRoot"]

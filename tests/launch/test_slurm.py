@@ -91,6 +91,28 @@ def test_a_preempted_job_is_requeued_and_resumes_its_trial(prepared_on_postgresq
 
 
 @pytest.mark.slow
+def test_what_is_handed_to_the_jobs_has_no_secret_in_it(tmp_path: Path) -> None:
+    """They have it from the environment that they are submitted in."""
+    environment = {"AMNL_TUNE_STORAGE": "postgresql://me:geheim@localhost:1/d", "AMNL_TUNE_HOME": str(tmp_path)}
+    (job,) = submit(WorkerCommand("tiny", 1, (), environment), 1, JobSettings(60), tmp_path / "slurm", cluster="local")
+    assert "AMNL_TUNE_STORAGE" not in os.environ
+    wait_for([job])
+    assert "The storage postgresql+psycopg://me:***@localhost:1/d must answer" in str(job.exception())
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"geheim" not in path.read_bytes(), path
+
+
+def test_a_job_without_the_secret_that_it_was_submitted_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    command, secrets = WorkerCommand("tiny", 1, (), {"A": "/a@b:c", "B": "s3://KEY:geheim@b"}).without_secrets()
+    assert (dict(command.environment), secrets) == ({"A": "/a@b:c"}, {"B": "s3://KEY:geheim@b"})
+    monkeypatch.delenv("B", raising=False)
+    with pytest.raises(
+        ConfigurationError, match=r"must have B from where it was submitted, .* PGPASSWORD or ~/.pgpass$"
+    ):
+        slurm.SupervisedWorker(command).run()
+
+
+@pytest.mark.slow
 def test_a_users_mistake_fails_the_job_with_the_workers_words(prepared: Any) -> None:
     command = WorkerCommand("tinyy", 1, environment=prepared.environment)
     (job,) = submit(command, 1, JobSettings(60), prepared.home / "slurm", cluster="local")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
+from amnl_tune.masking import masked
 from amnl_tune.results.dashboard.markdown import code, number, plain, table
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
@@ -15,7 +16,6 @@ from amnl_tune.search.ledger.models import AttemptRow, RunRow, RunStatus, Worker
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.settings import masked
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["trial_notes"]

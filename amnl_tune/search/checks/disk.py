@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from amnl_tune.masking import masked
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.models import RunRow, RunStatus, StudyRow
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.store import ArtifactStore
-from amnl_tune.settings import masked
 
 __all__ = ["CheckpointFiles", "RunFiles", "leftovers", "room", "space"]
 

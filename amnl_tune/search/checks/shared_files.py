@@ -5,10 +5,10 @@ from functools import partial
 
 from sqlalchemy import select
 
+from amnl_tune.masking import masked
 from amnl_tune.search.artifact_probe import Probe, claim_artifacts, is_readable, recorded_probes
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.models import StudyRow
-from amnl_tune.settings import masked
 
 __all__ = ["shared_artifacts"]
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from amnl_tune.errors import StorageError
 from amnl_tune.files import writing
 from amnl_tune.search.ledger.copying import Progress, copy_into, require_counts, require_empty, row_counts
-from amnl_tune.search.ledger.engine import READ_ONLY, Ledger, parse_url, storage_failures
+from amnl_tune.search.ledger.engine import READ_ONLY, Ledger, parse_url, shown_url, storage_failures
 from amnl_tune.search.ledger.schema import (
     VERSION_TABLE,
     current_revision,
@@ -64,7 +64,7 @@ def back_up(storage: str, out: Path, progress: Progress = lambda done, total: No
     temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
         with _snapshot(ledger) as source, _file(out, temporary):
-            revision = _known_revision(source, str(ledger.url.render_as_string(hide_password=True)))
+            revision = _known_revision(source, shown_url(ledger.url))
             rows = row_counts(source)
             if source.dialect.name == "sqlite":
                 _copy_pages(source, temporary, progress)
@@ -158,7 +158,7 @@ def _require_room(storage: str, revision: str) -> None:
     if current not in {None, revision}:
         raise StorageError(
             f"A backup is restored into an empty database or one of its own schema {revision}, but "
-            f"{ledger.url.render_as_string(hide_password=True)} has {current}; name a new one with --storage"
+            f"{shown_url(ledger.url)} has {current}; name a new one with --storage"
         )
 
 

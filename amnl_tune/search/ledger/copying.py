@@ -7,7 +7,7 @@ from optuna.storages._rdb.models import BaseModel as OptunaBase
 from sqlalchemy import URL, Connection, MetaData, Table, func, insert, select, text
 
 from amnl_tune.errors import StorageError
-from amnl_tune.search.ledger.engine import Ledger, storage_failures
+from amnl_tune.search.ledger.engine import Ledger, shown_url, storage_failures
 from amnl_tune.search.ledger.models import Base
 from amnl_tune.search.ledger.schema import VERSION_TABLE
 
@@ -68,7 +68,7 @@ def copy_into(storage: str, source: Connection, progress: Progress) -> dict[str,
                     done += len(batch)
                     progress(done, total)
             _set_sequences(target, tables)
-            require_counts(row_counts(target), counts, ledger.url.render_as_string(hide_password=True))
+            require_counts(row_counts(target), counts, shown_url(ledger.url))
             return counts
     finally:
         ledger.close()
@@ -110,7 +110,7 @@ def require_empty(target: Connection, url: URL) -> None:
     if filled:
         held = ", ".join(f"{name} {rows}" for name, rows in sorted(filled.items()))
         raise StorageError(
-            f"A backup is restored into an empty database, but {url.render_as_string(hide_password=True)} has rows "
+            f"A backup is restored into an empty database, but {shown_url(url)} has rows "
             f"({held}); name a new one with --storage"
         )
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
 from amnl_tune.errors import StorageAwayError, StorageError
-from amnl_tune.settings import masked
+from amnl_tune.masking import has_stray_at, masked, without_secrets
 
 __all__ = [
     "SQLITE_WORKERS",
@@ -26,6 +26,7 @@ __all__ = [
     "database_time",
     "insert_if_absent",
     "parse_url",
+    "shown_url",
     "storage_failures",
 ]
 
@@ -49,16 +50,39 @@ def parse_url(storage: str) -> URL:
     remedy = "use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE, special characters percent-encoded"
     try:
         url = make_url(storage)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise StorageError(f"`--storage` must be a database URL, but got {masked(storage)!r}; {remedy}") from None
+    if has_stray_at(storage) or "@" in (url.host or ""):
+        raise StorageError(
+            f"`--storage` must have one `@`, before the host, but got {masked(storage)!r}; write an `@` of the "
+            "password as %40"
+        )
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite")
     if kind in {"postgresql", "postgres"} and (url.host or "host" in url.query):
+        _require_known_options(url)
         return url.set(drivername="postgresql+psycopg")
     raise StorageError(
         f"`--storage` must name an SQLite file or a PostgreSQL server, but got {masked(storage)!r}; {remedy}"
     )
+
+
+def _require_known_options(url: URL) -> None:
+    import psycopg  # noqa: PLC0415  (not for SQLite)
+
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    unknown = sorted(set(url.query) - known)
+    if unknown:
+        raise StorageError(
+            f"The query of `--storage` must have libpq's options, but got {', '.join(unknown)} in "
+            f"{shown_url(url)!r}; see https://www.postgresql.org/docs/current/libpq-connect.html"
+        )
+
+
+def shown_url(url: URL) -> str:
+    """The URL as it may be told: without its secrets."""
+    return masked(url.render_as_string(hide_password=False))
 
 
 def connect_options(url: URL, *, pooled: bool = True) -> dict[str, Any]:
@@ -142,8 +166,8 @@ def storage_failures(url: URL) -> Iterator[None]:
     except (sqlalchemy.exc.DBAPIError, StorageInternalError) as error:
         if isinstance(error, BUGS):
             raise
-        place = url.render_as_string(hide_password=True)
-        reason = _first_line(error)
+        place = shown_url(url)
+        reason = without_secrets(_first_line(error), url.render_as_string(hide_password=False))
         kind = StorageAwayError if _may_return(error, reason, url) else StorageError
         raise kind(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
 

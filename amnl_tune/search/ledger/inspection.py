@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from amnl_tune.errors import StorageError
 from amnl_tune.search.ledger.copying import OPTUNA_VERSION_TABLE, table_names
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, shown_url
 from amnl_tune.search.ledger.models import StudyRow
 from amnl_tune.search.ledger.schema import current_revision, head_revision, known_revisions, outdated
 
@@ -116,7 +116,7 @@ def database_status(storage: str) -> DatabaseStatus:
             connection = session.connection()
             there = set(sa.inspect(connection).get_table_names())
             return DatabaseStatus(
-                url=ledger.url.render_as_string(hide_password=True),
+                url=shown_url(ledger.url),
                 kind=connection.dialect.name,
                 server=_server(connection),
                 schema=current_revision(connection),

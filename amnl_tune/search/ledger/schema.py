@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, create_engine, text
 
 from amnl_tune.errors import StorageError
 from amnl_tune.files import locked
-from amnl_tune.search.ledger.engine import connect_options, parse_url, storage_failures
+from amnl_tune.search.ledger.engine import connect_options, parse_url, shown_url, storage_failures
 from amnl_tune.search.ledger.file_systems import require_local
 
 __all__ = [
@@ -85,7 +85,7 @@ def upgrade(storage: str, *, revision: str = "head") -> None:
 def require_schema(storage: str) -> None:
     """Raises StorageError unless `upgrade` has been run by this version."""
     url = parse_url(storage)
-    missing = f"The storage {url.render_as_string(hide_password=True)} must hold studies, but it holds none; "
+    missing = f"The storage {shown_url(url)} must hold studies, but it holds none; "
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
     with storage_failures(url), _opened(url) as engine, engine.connect() as connection:
@@ -136,7 +136,7 @@ def _refuse_newer(connection: sa.Connection, url: URL) -> None:
     current = current_revision(connection)
     if current is not None and current not in known_revisions():
         raise StorageError(
-            f"The storage {url.render_as_string(hide_password=True)} must not be newer than amnl-tune, but its schema "
+            f"The storage {shown_url(url)} must not be newer than amnl-tune, but its schema "
             f"{current} is unknown to this version; upgrade amnl-tune"
         )
 
@@ -147,7 +147,7 @@ def _refuse_another_optuna(connection: sa.Connection, url: URL) -> None:
     here = optuna.__version__
     if made_by and made_by.split(".")[0] != here.split(".")[0]:
         raise StorageError(
-            f"The storage {url.render_as_string(hide_password=True)} must be of this Optuna's major version, {here}, "
+            f"The storage {shown_url(url)} must be of this Optuna's major version, {here}, "
             f"but it was made by {made_by}; set --storage to another database"
         )
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
-from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.engine import Ledger, database_time, shown_url
 from amnl_tune.search.ledger.models import RunRow, StudyRow
 from amnl_tune.search.spec import StudySpec
 
@@ -156,7 +156,7 @@ def find_study(ledger: Ledger, name: str) -> StudyRow:
     if row is None:
         known = ", ".join(study_names(ledger)) or "none"
         raise StudyError(
-            f"A study must exist, but there is no {name!r} in {ledger.url.render_as_string(hide_password=True)} "
+            f"A study must exist, but there is no {name!r} in {shown_url(ledger.url)} "
             f"(studies there: {known}); run `amnl-tune run FILE`, or set --storage"
         )
     return row

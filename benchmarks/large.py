@@ -1,0 +1,120 @@
+"""What people wait for when a study is large: tables, report, listings, the dashboard's pages, of 10,000 trials.
+
+    python -m benchmarks.large                                    # minutes; prints a table
+    python -m benchmarks.large --trials 1000 --only "report" --keep /tmp/large
+
+Commands are processes of their own, from their start to their last byte. With `--keep`, the storage stays for the next
+time, and so does all that the commands said, to be held against another version's.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from amnl_tune.results.dashboard.annotations import annotated
+from amnl_tune.results.dashboard.routes import with_our_pages
+from amnl_tune.results.dashboard.wsgi import Answer, Environ, StartResponse
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.schema import upgrade
+from amnl_tune.search.ledger.studies import Prior, freeze, settle_prior
+from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from benchmarks.filled import fill
+
+STUDY = Path(__file__).parents[1] / "studies" / "fd001.toml"
+EPOCHS = 20
+COMMANDS = {
+    "study list": ("study", "list", "--json"),
+    "study show": ("study", "show", "fd001", "--json"),
+    "study trials": ("study", "trials", "fd001"),
+    "study trials --table epochs": ("study", "trials", "fd001", "--table", "epochs"),
+    "study trials --table epochs --json": ("study", "trials", "fd001", "--table", "epochs", "--json"),
+    "study trials --table attempts": ("study", "trials", "fd001", "--table", "attempts"),
+    "doctor": ("doctor", "--json"),
+    "report": ("report", "fd001", "--out", "report.html"),
+}
+PAGES = {"dashboard: study": "/api/studies/1", "dashboard: metrics": "/metrics", "dashboard: report": "/report/fd001"}
+
+
+def prepared(home: Path, trials: int) -> str:
+    """URL of a storage with one large study."""
+    storage = f"sqlite:///{home / 'amnl_tune.db'}"
+    if (home / "amnl_tune.db").exists():
+        return storage
+    upgrade(storage)
+    ledger, spec = Ledger(storage), load_study_spec(STUDY)
+    freeze(ledger, spec, "0" * 64)
+    settle_prior(ledger, spec.name, Prior(), None)
+    with borrowed_storage(ledger) as optuna_storage:
+        create_optuna_study(optuna_storage, spec, new=True)
+    ledger.close()
+    fill(storage, spec.name, trials=trials, epochs=EPOCHS, spec=spec)
+    return storage
+
+
+def commands(home: Path, storage: str) -> Iterator[tuple[str, float, float]]:
+    """Name, wall and CPU seconds of each command; what it said is beside the database."""
+    environment = os.environ | {"AMNL_TUNE_STORAGE": storage, "AMNL_TUNE_HOME": str(home)}
+    for name, words in COMMANDS.items():
+        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        with (home / f"{name.replace(' ', '_')}.out").open("wb") as out:
+            # doctor ends with 1 where it finds an error
+            subprocess.run(
+                [sys.executable, "-m", "amnl_tune", *words], cwd=home, env=environment, stdout=out, check=False
+            )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        yield name, time.monotonic() - began, spent
+
+
+def pages(home: Path, storage: str) -> Iterator[tuple[str, float, float]]:
+    """The same of what the dashboard itself adds to a page, asked for the first time."""
+    ledger = Ledger(storage)
+    app = with_our_pages(annotated(_stock, ledger, Artifacts(home)), ledger)
+    for name, path in PAGES.items():
+        began, before = time.monotonic(), time.process_time()
+        environ = {"PATH_INFO": path, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "QUERY_STRING": ""}
+        body = b"".join(app(environ, lambda *_: bytes))
+        yield name, time.monotonic() - began, time.process_time() - before
+        (home / f"{name.replace(' ', '_')}.out").write_bytes(body)
+    ledger.close()
+
+
+def _stock(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    """Optuna's answer without its trials: how long that takes is not ours to mend."""
+    page = (
+        b'{"name": "fd001", "note": {"body": "", "version": 0}, "trials": [], "best_trials": [], '
+        b'"union_user_attrs": [], "plotly_graph_objects": []}'
+    )
+    return list(Answer(body=page)(environ, start_response))
+
+
+def main() -> None:
+    """Fills, asks, prints."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--keep", type=Path, help="folder of the storage and of all answers")
+    arguments = parser.parse_args()
+    for table in (COMMANDS, PAGES):
+        for name in [name for name in table if arguments.only not in name]:
+            del table[name]
+    with tempfile.TemporaryDirectory() as folder:
+        home = (arguments.keep or Path(folder)).absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        storage = prepared(home, arguments.trials)
+        print(f"| of {arguments.trials:,} trials of {EPOCHS} epochs | seconds | CPU seconds |\n|---|---|---|")
+        for rows in (commands(home, storage), pages(home, storage)):
+            for name, seconds, spent in rows:
+                print(f"| `{name}` | {seconds:.1f} | {spent:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
