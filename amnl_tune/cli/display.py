@@ -1,13 +1,15 @@
 """How a study is watched: a live table on a terminal, a line for each event elsewhere."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from amnl_tune.search.ledger.models import RunStatus
 from amnl_tune.search.ledger.runs import FINISHED
@@ -17,6 +19,9 @@ __all__ = ["Watch", "clock", "watching"]
 
 Watch = Callable[[Progress], None]
 
+QUIET_SECONDS = 60.0
+"""Without a terminal nothing is heard for no longer than that."""
+
 
 @contextmanager
 def watching(console: Console, title: str) -> Iterator[Watch]:
@@ -24,36 +29,43 @@ def watching(console: Console, title: str) -> Iterator[Watch]:
     if not console.is_terminal:
         yield _Lines(console, title)
         return
-    bar = Bar(
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}")
-    )
-    task = bar.add_task(title, total=None, facts="")
+    bar = Bar(TextColumn("[bold]{task.description}"), BarColumn(), TextColumn("{task.fields[epochs]}"))
+    task = bar.add_task(title, total=None, epochs="")
     with Live(console=console, refresh_per_second=4) as live:
 
         def show(now: Progress) -> None:
-            bar.update(task, completed=now.finished, total=now.total, facts=_facts(now))
-            live.update(Group(bar, _workers(now.workers)))
+            bar.update(task, completed=now.epochs_done, total=now.epochs_in_all or None, epochs=_epochs(now))
+            live.update(Group(bar, Text(_facts(now)), _workers(now.workers)))
 
         yield show
 
 
 class _Lines:
-    """One line for each run that ends."""
+    """One line for each run that ends, and one at least every `every` seconds."""
 
-    def __init__(self, console: Console, title: str) -> None:
-        self.console, self.title = console, title
+    def __init__(self, console: Console, title: str, every: float = QUIET_SECONDS) -> None:
+        self.console, self.title, self.every = console, title, every
         self.ended: set[int] | None = None
+        self.said_at = 0.0
 
     def __call__(self, now: Progress) -> None:
         ended = {run.id: run for run in now.runs if run.status in FINISHED}
-        for number, run in ended.items():
-            if self.ended is not None and number not in self.ended:
-                self.console.print(
-                    f"{self.title}: {_ended(run)} [{_facts(now)}]", highlight=False, markup=False, soft_wrap=True
-                )
         if self.ended is None:
-            self.console.print(f"{self.title}: {now.finished} of {now.total} done", highlight=False)
+            self._say(f"{now.finished} of {now.total} done")
+        before = set(ended) if self.ended is None else self.ended
+        for run in (run for number, run in ended.items() if number not in before):
+            self._say(f"{_ended(run)} [{_facts(now)}]")
+        if time.monotonic() - self.said_at >= self.every:
+            self._say(f"{_epochs(now)}, {now.finished} of {now.total} runs done [{_facts(now)}]")
         self.ended = set(ended)
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"{self.title}: {text}", highlight=False, markup=False, soft_wrap=True)
+        self.said_at = time.monotonic()
+
+
+def _epochs(now: Progress) -> str:
+    return f"{now.epochs_done} of {now.epochs_in_all} epochs"
 
 
 def _ended(run: RunView) -> str:

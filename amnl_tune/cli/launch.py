@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from amnl_tune import __version__
 from amnl_tune.cli.interrupts import as_interrupt
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, settings
 from amnl_tune.settings import Settings
@@ -49,7 +48,12 @@ SlurmOptions = Annotated[
     list[str] | None,
     typer.Option("--slurm", metavar="KEY=VALUE", help="sbatch's: account=me, qos=low.", rich_help_panel=SLURM),
 ]
-Image = Annotated[str, typer.Option(help="Container image.", rich_help_panel=KUBERNETES)]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        help="Container image that the cluster can pull; deploy/Dockerfile builds it.", rich_help_panel=KUBERNETES
+    ),
+]
 Namespace = Annotated[str | None, typer.Option(help="Namespace; else kubectl's.", rich_help_panel=KUBERNETES)]
 Secret = Annotated[str, typer.Option(help="Its entry `storage` is the storage URL.", rich_help_panel=KUBERNETES)]
 Memory = Annotated[str, typer.Option(help="Request and limit of a pod.", rich_help_panel=KUBERNETES)]
@@ -97,7 +101,7 @@ def launch(
     partition: Partition = None,
     time: Time = "4:00:00",
     slurm_options: SlurmOptions = None,
-    image: Image = f"amnl-tune:{__version__}",
+    image: Image = None,
     namespace: Namespace = None,
     secret: Secret = "amnl-tune",
     memory: Memory = "4Gi",

@@ -29,6 +29,7 @@ from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.launch.slots import Slot, chosen_gpus, cpu_slots, gpu_slots, overload, visible_gpus
 from amnl_tune.results.summary import summarize
+from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import physical_cores, threads_for
 from amnl_tune.search.ledger.engine import Ledger, parse_url
@@ -104,7 +105,7 @@ def on_slurm(wishes: Wishes, partition: str | None, time_limit: str, options: tu
 def on_kubernetes(
     wishes: Wishes,
     storage: str | None,
-    image: str,
+    image: str | None,
     namespace: str | None,
     secret: str,
     memory: str,
@@ -133,6 +134,7 @@ def _study(wishes: Wishes) -> tuple[Ledger, StudySpec]:
 
     Raises:
         StudyError: unknown, or not prepared. StorageError: database, or more workers than it serves.
+        DataNotFoundError: the data are not where the workers would look for them.
     """
     ledger = existing_ledger(wishes.places)
     row = find_study(ledger, wishes.study)
@@ -142,6 +144,7 @@ def _study(wishes: Wishes) -> tuple[Ledger, StudySpec]:
             "first, or use --wait"
         )
     spec = StudySpec.from_json(row.spec)
+    FleetSource(wishes.places.data_dirs).require(spec.data.dataset)
     require_enough_storage(wishes.places.storage, wishes.workers or spec.hardware.workers)
     return ledger, spec
 

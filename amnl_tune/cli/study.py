@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,22 +29,32 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     if as_json:
         typer.echo(json_text(facts))
         return
-    table = Table()
-    for name in ("study", "data set", "trials", "complete", "pruned", "failed", "best validation RMSE", "promoted"):
-        table.add_column(name)
+    table = Table(box=None, padding=(0, 1, 0, 0), caption_justify="left")
+    table.add_column("study", overflow="fold")  # whole: it is what must be typed
+    for name in ("data", "trials", "pruned", "failed", "valid.\nRMSE", "test\nRMSE", "state"):
+        table.add_column(name, no_wrap=name != "data", overflow="fold")
     for fact in facts:
         trials, best, promotion = fact["trials"], fact["best_trials"], fact["promotion"]
         table.add_row(
             fact["study"],
             fact["dataset"],
             f"{sum(trials[status] for status in ('complete', 'pruned', 'fail'))}/{trials['budget']}",
-            str(trials["complete"]),
             str(trials["pruned"]),
             str(trials["fail"]),
             f"{best[0]['validation_rmse']:.2f}" if best else "",
-            f"test RMSE {promotion['winner']['test_rmse']:.2f}" if promotion and promotion["scored"] else "",
+            f"{promotion['winner']['test_rmse']:.2f}" if promotion and promotion["scored"] else "",
+            _state(fact),
         )
     Console().print(table)
+
+
+def _state(fact: dict[str, Any]) -> str:
+    """How far a study is, in a word."""
+    if fact["stopped_at"]:
+        return "stopped"
+    if fact["promotion"]:
+        return "scored" if fact["promotion"]["scored"] else "promoting"
+    return "searched" if fact["search_finished"] else "open"
 
 
 @app.command(epilog="Example: amnl-tune study show quickstart")

@@ -21,6 +21,8 @@ def print_summary(console: Console, facts: dict[str, Any]) -> None:
         f"trials, {facts['epochs']} epochs",
         highlight=False,
     )
+    if text := sentences.stopped(facts):
+        console.print(as_typed_here(text), style="bold yellow", highlight=False, markup=False)
     if facts["dataset"].startswith("SIM"):
         console.print(sentences.SIMULATED, style="bold yellow")
     if facts["best_trials"]:
@@ -69,7 +71,7 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
     for text in filter(None, said):
         console.print(text, highlight=False, markup=False)
     for warning in sentences.warnings(facts):
-        if warning != sentences.SIMULATED:  # that stands at the top
+        if warning not in {sentences.SIMULATED, sentences.stopped(facts)}:  # these stand at the top
             console.print(warning, style="bold yellow", highlight=False, markup=False)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from amnl_tune import __version__
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
@@ -24,6 +25,8 @@ TERMINATION_SECONDS = 30
 """terminationGracePeriodSeconds: a worker leaves within 20 s of SIGTERM."""
 
 RETRIES_PER_INDEX = 10
+OLDEST = "1.29"
+"""Kubernetes that knows backoffLimitPerIndex without an alpha gate; an older one ignores it, or refuses the job."""
 KEPT_SECONDS = 7 * 24 * 3600
 HOME = "/var/lib/amnl-tune"
 SECRET_KEY = "storage"
@@ -37,7 +40,8 @@ class PodSettings:
     """What a pod needs beyond its worker's command.
 
     Attributes:
-        image: with amnl-tune in it. namespace: None: kubectl's own.
+        image: with amnl-tune in it, where the cluster pulls it from; None is refused, since no registry has one.
+        namespace: None: kubectl's own.
         secret: name of the Secret whose entry `storage` is the storage URL; others become variables by their names.
         memory: request and limit, in Kubernetes' words (4Gi).
         gpus: whole ones, of nvidia.com/gpu.
@@ -47,7 +51,7 @@ class PodSettings:
         data_dir: folder of the image that holds the data; None: the home folder's.
     """
 
-    image: str
+    image: str | None
     namespace: str | None
     secret: str
     memory: str
@@ -57,7 +61,7 @@ class PodSettings:
     data_dir: Path | None = None
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError for what Kubernetes could not do."""
+        """Raises ConfigurationError for what Kubernetes could not do, or what every pod would fail at."""
         if self.gpus:
             check_share(self.gpus)
         if self.gpus != int(self.gpus):
@@ -70,6 +74,11 @@ class PodSettings:
                 "Checkpoints must outlive their pod, but got neither --artifacts nor --volume-claim; "
                 "use --artifacts s3://BUCKET/FOLDER, or --volume-claim with a ReadWriteMany claim"
             )
+        if not self.data_dir and not self.volume_claim:
+            raise ConfigurationError(
+                "Pods must find the study's data, but got neither --volume-claim nor --data-dir; use --volume-claim "
+                "with a claim that has them in its folder data, or --data-dir with a folder of the image"
+            )
         if self.artifacts and "://" not in self.artifacts:
             raise ConfigurationError(
                 f"Pods share no folder, so `--artifacts` must be a URL, but got {masked(self.artifacts)!r}; "
@@ -81,11 +90,23 @@ class PodSettings:
                 f"out of the URL; pods have them from their service account, or from the Secret {self.secret!r}, whose "
                 "entries are variables there (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
             )
+        if not self.image:
+            kind = " --build-arg TORCH=cuda" if self.gpus else ""
+            name = f"REGISTRY/amnl-tune:{__version__}"
+            raise ConfigurationError(
+                "Pods must be given an image that their cluster can pull, but got no --image; build and push one from "
+                f"amnl-tune's checkout, `docker build -f deploy/Dockerfile{kind} -t {name} .` and "
+                f"`docker push {name}`, then use --image {name}"
+            )
 
 
 def worker_job(command: WorkerCommand, workers: int, pod: PodSettings) -> dict[str, Any]:
     """The Job, as `kubectl apply` takes it."""
-    metadata = {"name": _name(command.study), "labels": _labels(command.study)}
+    metadata = {
+        "name": _name(command.study),
+        "labels": _labels(command.study),
+        "annotations": {"amnl-tune/needs": f"Kubernetes {OLDEST} or later"},
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -106,6 +127,7 @@ def as_yaml(job: dict[str, Any], secret: str) -> str:
     """The manifest as text, headed by what it needs to find in the cluster."""
     namespace = f" --namespace {job['metadata']['namespace']}" if "namespace" in job["metadata"] else ""
     head = (
+        f"# Needs Kubernetes {OLDEST} or later, for backoffLimitPerIndex and podFailurePolicy.\n"
         f"# Needs the Secret {secret!r} with the storage URL. Once, with the URL in $AMNL_TUNE_STORAGE:\n"
         f'#   printf %s "$AMNL_TUNE_STORAGE" | '
         f"kubectl create secret generic {secret}{namespace} --from-file={SECRET_KEY}=/dev/stdin\n"

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
@@ -25,6 +26,7 @@ __all__ = [
     "network_against_boosting",
     "notes",
     "proxy",
+    "stopped",
     "verdicts",
     "warnings",
 ]
@@ -199,10 +201,21 @@ def proxy(check: Facts | None) -> str:
     )
 
 
+def stopped(facts: Facts) -> str | None:
+    """That nobody works on a study, since when (UTC), and what lets it go on; None: it is not stopped."""
+    if not facts.get("stopped_at"):
+        return None
+    since = datetime.fromtimestamp(facts["stopped_at"], UTC)
+    return (
+        f"Stopped. Nobody works on the study since {since:%Y-%m-%d %H:%M} UTC; `amnl-tune study resume "
+        f"{facts['study']}` lets it go on."
+    )
+
+
 def warnings(facts: Facts) -> list[str]:
     """What takes from the figures' worth; each begins with a headline and ". "."""
     promotion = facts["promotion"] or {}
-    said = []
+    said = [text] if (text := stopped(facts)) else []
     if facts["dataset"].startswith("SIM"):
         said.append(SIMULATED)
     if (promotion.get("looks_at_test") or 0) > 1 or (promotion.get("looks") or {}).get("after_every_epoch"):

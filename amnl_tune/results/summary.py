@@ -42,6 +42,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         "dataset": row.dataset,
         "data_sha256": row.data_sha256,
         "fingerprint": row.fingerprint,
+        "stopped_at": row.stopped_at,
         "trials": {str(status): now.count(status) for status in RunStatus} | {"budget": spec.budget.trials},
         "epochs": now.epochs_done,
         "search_finished": not trials_left(ledger, study, budget_of(spec, prior)) and now.finished == len(now.runs),

@@ -99,6 +99,11 @@ class FleetSource:
         """Which of the data set's three files are nowhere; none of a simulated fleet, which is made when asked for."""
         return [] if name in SIMULATED else self._absent(name)
 
+    def require(self, name: str) -> None:
+        """Raises DataNotFoundError unless all files of the data set are there, or can be simulated."""
+        for file_name in self.missing(name):
+            raise self._not_found(name, file_name)
+
     def names(self) -> list[str]:
         """Data sets whose training file is in one of the directories, in alphabetical order."""
         found: set[str] = set()

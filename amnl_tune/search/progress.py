@@ -82,6 +82,13 @@ class Progress:
         """Over all runs."""
         return sum(run.epochs_done for run in self.runs)
 
+    @property
+    def epochs_in_all(self) -> int:
+        """When all runs have ended: what the finished ones took, and the others in full, those to come included."""
+        longest = max((run.epochs for run in self.runs), default=0)
+        known = sum(run.epochs_done if run.status in FINISHED else run.epochs for run in self.runs)
+        return known + longest * (self.total - len(self.runs))
+
 
 def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | None = None) -> Progress:
     """How the search (promotion 0) or a promotion stands.

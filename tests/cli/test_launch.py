@@ -13,9 +13,12 @@ from amnl_tune.cli.app import app
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger
+from amnl_tune.search.ledger.models import StudyRow
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.opening import open_study
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import DataTable
 from amnl_tune.search.study_file import parse_study_spec
 
 POSTGRES = "postgresql://me:geheim@db/amnl"
@@ -69,6 +72,21 @@ def test_studies_that_nobody_can_join(study: str, tiny_study: str, tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize("on", ["local", "ray", "slurm"])
+def test_no_worker_is_started_without_data(
+    on: str, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that finds none would end for good, in every pod and task anew."""
+    ledger = Ledger(f"sqlite:///{tmp_path / 'amnl_tune.db'}")
+    with ledger.write() as session:
+        row = session.get_one(StudyRow, study)
+        row.spec = StudySpec.from_json(row.spec).model_copy(update={"data": DataTable(dataset="FD001")}).to_json()
+    ledger.close()
+    message = refused(study, "--on", on)
+    assert "Data set 'FD001' needs train_FD001.txt or train_FD001.txt.gz, but it is in none of" in message
+    assert "run `amnl-tune data fetch`, or name its folder by `--data-dir`" in message
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -89,8 +107,30 @@ def test_gpus_that_are_not_there(
 
 
 def test_kubernetes_prints_a_job_without_asking_a_database() -> None:
-    options = ("--on", "kubernetes", "--workers", 8, "--storage", POSTGRES, "--artifacts", "s3://bucket/fd001")
-    result = invoke("fd001", *options, "--gpus-per-worker", 1, "--threads", 4, "--wait", "--no-tensorboard")
+    options = (
+        "--on",
+        "kubernetes",
+        "--workers",
+        8,
+        "--storage",
+        POSTGRES,
+        "--artifacts",
+        "s3://bucket/fd001",
+        "--image",
+        "r/a:1",
+    )
+    result = invoke(
+        "fd001",
+        *options,
+        "--volume-claim",
+        "data",
+        "--gpus-per-worker",
+        1,
+        "--threads",
+        4,
+        "--wait",
+        "--no-tensorboard",
+    )
     assert (result.exit_code, result.stderr) == (0, "")
     job = yaml.safe_load(result.stdout)
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
@@ -113,6 +153,8 @@ def test_kubernetes_prints_a_job_without_asking_a_database() -> None:
         ((), "got no --workers; use --workers 8"),
         (("--workers", 2, "--storage", "sqlite:///x.db"), "pods run on several; use --storage postgresql://"),
         (("--workers", 2), "got neither --artifacts nor --volume-claim"),
+        (("--workers", 2, "--artifacts", "s3://a/b"), "got neither --volume-claim nor --data-dir"),
+        (("--workers", 2, "--volume-claim", "data"), "got no --image; build and push one"),
         (("--workers", 2, "--volume-claim", "data", "--gpus-per-worker", 0.5), "must give a pod whole GPUs"),
         (("--workers", 2, "--volume-claim", "data", "--gpus-per-worker", -1), "must be a fraction up to 1 or a whole"),
     ],

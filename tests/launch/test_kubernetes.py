@@ -1,6 +1,7 @@
 """The manifest against Kubernetes' own schemas, which refuse any key that they do not know."""
 
 import copy
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -31,10 +32,21 @@ def pod(**changes: object) -> PodSettings:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("changes", [{}, {"namespace": None, "gpus": 0.0, "volume_claim": None}], ids=["all", "least"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"namespace": None, "gpus": 0.0, "volume_claim": None, "data_dir": Path("/data")}],
+    ids=["all", "least"],
+)
 def test_the_official_schemas_accept_it(changes: dict[str, object], version: str) -> None:
     job = yaml.safe_load(as_yaml(worker_job(COMMAND, 8, pod(**changes)), "storage-url"))
     assert kubernetes_validate.validate(job, version, strict=True) == version.removesuffix(".0")
+
+
+def test_it_says_which_kubernetes_it_needs() -> None:
+    """The first whose schema knows all of it is the one that the job names."""
+    job = worker_job(COMMAND, 8, pod())
+    assert as_yaml(job, "s").splitlines()[0].startswith(f"# Needs Kubernetes {VERSIONS[0]} or later")
+    assert job["metadata"]["annotations"] == {"amnl-tune/needs": f"Kubernetes {VERSIONS[0]} or later"}
 
 
 def test_the_schemas_would_notice() -> None:
@@ -87,6 +99,9 @@ def test_any_study_name_makes_a_legal_job_name(study: str) -> None:
     [
         ({"gpus": 0.25}, "whole GPUs, but got --gpus-per-worker 0.25; use --gpus-per-worker 1"),
         ({"artifacts": None, "volume_claim": None}, "got neither --artifacts nor --volume-claim; use"),
+        ({"volume_claim": None}, "must find the study's data, but got neither --volume-claim nor --data-dir; use"),
+        ({"image": None}, r"--build-arg TORCH=cuda -t REGISTRY/amnl-tune:.* then use --image REGISTRY/amnl-tune"),
+        ({"image": None, "gpus": 0.0}, r"docker build -f deploy/Dockerfile -t REGISTRY/amnl-tune"),
         ({"artifacts": "/mnt/artifacts"}, "must be a URL, but got '/mnt/artifacts'; use s3://"),
     ],
 )

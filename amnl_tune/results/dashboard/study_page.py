@@ -53,8 +53,8 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
         ("Study file", code(facts["fingerprint"][:12])),
         ("More", " · ".join(links)),
     ]
-    if row.stopped_at is not None:
-        told.insert(1, ("Stopped", "nobody works on it until `amnl-tune study resume`"))
+    if text := sentences.stopped(facts):
+        told.insert(1, ("Stopped", plain(text.removeprefix("Stopped. "))))
     question = f"**{plain(facts['question'])}**\n\n" if facts["question"] else ""
     rows = [(f"**{name}**", text) for name, text in told]
     return f"{question}{plain(sentences.answer(facts))}\n\n{table(('', ''), rows)}"
