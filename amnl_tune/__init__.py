@@ -1,6 +1,6 @@
 """amnl-tune: hyperparameter search for remaining-useful-life models.
 
-    from amnl_tune import load_study_spec, run_study, promote, export, load_bundle
+    from amnl_tune import load_study_spec, run_study, promote, export, load_bundle, load_checkpoint, study_data
 
 What these are stands in `amnl_tune.api`, which is imported when one of them is asked for: it takes seconds.
 """
@@ -9,16 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from amnl_tune.api import StudyOutcome, export, load_bundle, load_study_spec, promote, run_study
+    from amnl_tune.api import (
+        StudyOutcome,
+        export,
+        load_bundle,
+        load_checkpoint,
+        load_study_spec,
+        promote,
+        run_study,
+        study_data,
+    )
 
 __all__ = [
     "StudyOutcome",
     "__version__",
     "export",
     "load_bundle",
+    "load_checkpoint",
     "load_study_spec",
     "promote",
     "run_study",
+    "study_data",
 ]
 
 __version__ = "0.1.0"

@@ -19,16 +19,33 @@ from amnl_tune.results import sentences
 from amnl_tune.results.bundle import Bundle, load_bundle
 from amnl_tune.results.shipping import ship
 from amnl_tune.results.summary import summarize
+from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.artifacts import Artifacts
+from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.schema import require_schema
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import open_promotion
+from amnl_tune.search.promotion import find_run, open_promotion
 from amnl_tune.search.scoring import score_again
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_data import study_data as data_of_study
 from amnl_tune.search.study_file import load_study_spec
 from amnl_tune.settings import Settings
+from amnl_tune.training.checkpoint import Checkpoint
 
-__all__ = ["Bundle", "StudyOutcome", "export", "load_bundle", "load_study_spec", "promote", "run_study"]
+__all__ = [
+    "Bundle",
+    "Checkpoint",
+    "StudyOutcome",
+    "export",
+    "load_bundle",
+    "load_checkpoint",
+    "load_study_spec",
+    "promote",
+    "run_study",
+    "study_data",
+]
 
 
 @dataclass(frozen=True)
@@ -163,6 +180,60 @@ def export(
     session = _session(places, spec, ledger)
     ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial, kind=kind)
     return Path(out)
+
+
+def load_checkpoint(
+    study: str,
+    trial: int,
+    *,
+    seed: int | None = None,
+    epoch: int | None = None,
+    storage: str | None = None,
+    home: Path | None = None,
+    data_dir: Path | None = None,
+    artifacts: str | None = None,
+) -> Checkpoint:
+    """A kept checkpoint, with its optimiser: of a promoted run after its last epoch, or of a run after any kept one.
+
+    They lie among the artifacts: STUDY/promotion-001-run-00/last.pt, STUDY/trial-00012/epoch-00010.pt, ...
+
+    Args:
+        study: its name. trial: a trial's number.
+        seed: of this trial's run in the newest promotion that has one; None: the trial itself, which keeps no last one.
+        epoch: a multiple of `keep_every`; None: the last one.
+
+    Raises:
+        StudyError: there is no such run. CheckpointError: it has kept no such checkpoint.
+
+    Example:
+        >>> from amnl_tune import load_checkpoint, run_study, study_data
+        >>> from amnl_tune.training.fitting import fit
+        >>> best = run_study("studies/quickstart.toml").trial
+        >>> longer = load_checkpoint("quickstart", best, seed=42).extended(epochs=110)
+        >>> epoch = next(fit(longer.config, study_data("quickstart"), resume=longer))
+        >>> print(epoch.number, epoch.validation_rmse)
+    """
+    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    kept = Artifacts(places.home, places.artifacts)
+    return Checkpoints(kept.store, kept.folder(find_run(_ledger(places), study, trial, seed))).kept(epoch)
+
+
+def study_data(
+    study: str, *, storage: str | None = None, home: Path | None = None, data_dir: Path | None = None
+) -> PreparedData:
+    """A study's training and validation engines, prepared as its runs have them: what `training.fitting.fit` takes.
+
+    Raises:
+        StudyError: unknown study, or other data than its own. DataError: they cannot be read.
+
+    Example:
+        >>> from amnl_tune import study_data
+        >>> print(study_data("quickstart").dataset)
+    """
+    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir)
+    row = find_study(_ledger(places), study)
+    spec = StudySpec.from_json(row.spec)
+    return data_of_study(row, spec, FleetSource(places.data_dirs), Artifacts(places.home))
 
 
 def _ledger(places: Settings) -> Ledger:

@@ -11,7 +11,7 @@ import amnl_tune
 from amnl_tune import api
 from amnl_tune.errors import StudyError
 
-EXAMPLES = ("run_study", "promote", "export")
+EXAMPLES = ("run_study", "promote", "export", "load_checkpoint", "study_data")
 
 
 def example(name: str) -> str:

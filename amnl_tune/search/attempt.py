@@ -39,6 +39,7 @@ class Attempt:
     Attributes:
         judge: of a trial's epochs; None: a promoted run, which nothing ends early.
         every: epochs between checkpoints; a new best is always kept.
+        keep_every: epochs between those that stay when the run has ended; None: none does.
         start_from: a checkpoint of another run to go on from, if the run has none.
         ending: why it ended before its last epoch, and after which; None: it did not.
     """
@@ -49,6 +50,7 @@ class Attempt:
     config: RunConfig
     checkpoints: Checkpoints
     every: int
+    keep_every: int | None = None
     judge: Judge | None = None
     start_from: Checkpoint | None = None
     ending: Ending | None = None
@@ -106,6 +108,8 @@ class Attempt:
             self._put(epoch.plain(), epoch.state.curve, last=epoch.last, reporter=reporter)
             for log in logs:
                 log(epoch)
+            if self.keep_every and epoch.number % self.keep_every == 0:
+                self.checkpoints.keep(epoch.state)
             reporter.wait()
             if self._decided(reporter):
                 return epoch

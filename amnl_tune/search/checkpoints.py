@@ -1,10 +1,14 @@
-"""A run's checkpoints in the artifact store: one a lease, so that a worker that lost its own spoils nobody's."""
+"""A run's checkpoints in the artifact store: one a lease, so that a worker that lost its own spoils nobody's.
+
+Beside them lie those that are kept on purpose, beyond the run's end: `epoch-00010.pt`, ... and `last.pt`.
+"""
 
 import copy
 import logging
 from typing import Any
 
 from amnl_tune.errors import CheckpointError
+from amnl_tune.masking import masked
 from amnl_tune.search.store import ArtifactStore
 from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import RunConfig
@@ -15,6 +19,7 @@ __all__ = ["Checkpoints"]
 logger = logging.getLogger(__name__)
 
 PREFIX = "checkpoint-"
+LAST = "last.pt"
 
 
 class Checkpoints:
@@ -59,8 +64,32 @@ class Checkpoints:
         if self._held is not None:
             self._write(self._held)
 
+    def keep(self, state: RunState) -> None:
+        """Keeps the state after this epoch for good. Raises StorageError."""
+        self.store.write(f"{self.folder}/epoch-{state.epoch:05d}.pt", serialized(snapshot(state)))
+
+    def keep_last(self, state: RunState) -> None:
+        """Keeps the state after the run's last epoch for good. Raises StorageError."""
+        self.store.write(f"{self.folder}/{LAST}", serialized(snapshot(state)))
+
+    def kept(self, epoch: int | None) -> Checkpoint:
+        """What `keep` has kept of an epoch; None: what `keep_last` has.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged. StorageError: the location does not answer.
+        """
+        name = LAST if epoch is None else f"epoch-{epoch:05d}.pt"
+        content = self.store.read(f"{self.folder}/{name}")
+        if content is None:
+            there = [file for file in self.store.names(self.folder) if file.endswith(".pt")]
+            raise CheckpointError(
+                f"A checkpoint must have been kept, but there is no {self.folder}/{name} in {masked(self.store.url)} "
+                f"(kept there: {', '.join(there) or 'none'}); set --artifacts, or `keep_every` in the study file"
+            )
+        return load_checkpoint(content, f"{self.folder}/{name}")
+
     def discard(self) -> None:
-        """Removes them all. Raises StorageError."""
+        """Removes all but those that are kept. Raises StorageError."""
         for name in self._names():
             self.store.delete(name)
 

@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     disk.room,
     shared_files.shared_artifacts,
     disk.leftovers,
+    disk.kept_checkpoints,
 )
 
 

@@ -15,10 +15,19 @@ from sqlalchemy import func, select
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, RunStatus
+from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["Candidate", "best_trials", "latest_promotion", "open_promotion", "promoted_candidates", "seeds_for"]
+__all__ = [
+    "Candidate",
+    "best_trials",
+    "find_run",
+    "latest_promotion",
+    "open_promotion",
+    "promoted_candidates",
+    "seeds_for",
+]
 
 PUBLISHED_SEEDS = (42, 123, 456, 789, 1024)
 """Of the recipe (amnl)."""
@@ -144,6 +153,27 @@ def _incumbent(ledger: Ledger, study: str) -> RunRow | None:
     with ledger.read() as session:
         query = select(RunRow).where(RunRow.study == study, RunRow.promotion == 0, RunRow.config.is_not(None))
         return session.scalars(query.where(RunRow.origin == Origin.PUBLISHED_DEFAULTS)).first()
+
+
+def find_run(ledger: Ledger, study: str, trial: int, seed: int | None) -> RunRow:
+    """A trial, or with a seed the run of it in the newest promotion that has one.
+
+    Raises:
+        StudyError: there is none.
+    """
+    find_study(ledger, study)
+    kind = RunRow.promotion == 0 if seed is None else RunRow.promotion > 0
+    query = select(RunRow).where(RunRow.study == study, RunRow.trial_number.is_not(None), kind)
+    with ledger.read() as session:
+        runs = list(session.scalars(query.order_by(RunRow.promotion.desc(), RunRow.trial_number, RunRow.seed)))
+    for run in runs:
+        if run.trial_number == trial and seed in (None, run.seed):
+            return run
+    which = "a trial" if seed is None else "a promoted run"
+    known = dict.fromkeys(f"{run.trial_number}" + ("" if seed is None else f" seed {run.seed}") for run in runs)
+    raise StudyError(
+        f"It must be {which} that the study has, but {study!r} has {', '.join(known) or 'none'}; name one of these"
+    )
 
 
 def latest_promotion(ledger: Ledger, study: str) -> PromotionRow | None:

@@ -15,8 +15,7 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, RunRow, WorkerRow
-from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.search.promotion import find_run
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fitting import EpochResult, fit
@@ -72,23 +71,13 @@ class Replay:
 
 
 def recorded_run(ledger: Ledger, study: str, trial: int, *, seed: int | None = None) -> Record:
-    """A trial's record; with `seed` that of its full run in the study's newest promotion.
+    """A trial's record; with `seed` that of its full run in the newest promotion that has one.
 
     Raises:
         StudyError: there is no such run, or it has no epoch.
     """
-    find_study(ledger, study)
-    promotion = latest_promotion(ledger, study) if seed is not None else None
-    number = promotion.number if promotion else 0
+    run = find_run(ledger, study, trial, seed)
     with ledger.read() as session:
-        runs = session.scalars(select(RunRow).where(RunRow.study == study, RunRow.promotion == number)).all()
-        wanted = [run for run in runs if run.trial_number == trial and seed in (None, run.seed)]
-        if not wanted or (seed is not None and promotion is None):
-            known = sorted({(run.trial_number, run.seed) for run in runs if run.trial_number is not None})
-            told = ", ".join(f"{n} seed {s}" if seed is not None else str(n) for n, s in known) or "none"
-            which = "a promoted run" if seed is not None else "a trial"
-            raise StudyError(f"A replay needs {which} that the study has, but {study!r} has {told}; name one of these")
-        run = wanted[0]
         epochs = session.scalars(select(EpochRow).where(EpochRow.run == run.id).order_by(EpochRow.number)).all()
         attempts = session.scalars(select(AttemptRow).where(AttemptRow.run == run.id).order_by(AttemptRow.fence)).all()
         found = {worker.id: worker for worker in session.scalars(select(WorkerRow).where(WorkerRow.study == study))}

@@ -58,6 +58,7 @@ def _carry_out_trial(place: Workplace, lease: Lease, run: RunRow) -> None:
         config,
         checkpoints,
         every=place.spec.trial.checkpoint_every,
+        keep_every=place.spec.trial.keep_every,
         judge=lambda curve, reported: competition(place.spec, run.bracket, curve, reported),
     )
     epoch = attempt.train()
@@ -125,6 +126,7 @@ def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
         config,
         checkpoints,
         every=place.spec.promotion.checkpoint_every,
+        keep_every=place.spec.promotion.keep_every,
         start_from=_trial_checkpoint(place, run, config),
     )
     epoch = attempt.train()
@@ -136,6 +138,8 @@ def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
     place.artifacts.store.write(
         place.artifacts.weights(run), save({name: value.cpu().contiguous() for name, value in weights.items()})
     )
+    if place.spec.promotion.keep_last:
+        checkpoints.keep_last(epoch.state)
     value, result = epoch.final.rmse, epoch.final.plain() | {"best_epoch": epoch.state.best_epoch} | _how(epoch)
     place.persist(lambda: finish(place.ledger, lease, RunStatus.COMPLETE, value=value, result=result))
     checkpoints.discard()

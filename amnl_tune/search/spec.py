@@ -32,7 +32,7 @@ NOT_FROZEN: Mapping[str, Any] = {
     "promotion": True,
     "hardware": True,
     "data": {"fallback"},
-    "trial": {"checkpoint_every", "max_attempts"},
+    "trial": {"checkpoint_every", "keep_every", "max_attempts"},
 }
 """What may change once there are trials: no trial's result depends on it."""
 

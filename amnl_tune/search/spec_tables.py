@@ -114,6 +114,7 @@ class TrialTable(Table):
     epochs: int = Field(20, ge=1, le=MOST_EPOCHS)
     horizon: int | None = Field(None, ge=1, le=MOST_EPOCHS)
     checkpoint_every: int = Field(5, ge=1, le=MOST_EPOCHS)
+    keep_every: int | None = Field(None, ge=1, le=MOST_EPOCHS)
     max_attempts: int = Field(3, ge=1, le=MOST_ROUNDS)
 
 
@@ -187,6 +188,8 @@ class PromotionTable(Table):
     schedule: Schedule = Schedule.FOUR_PHASE
     patience: int | None = Field(None, ge=1, le=MOST_PATIENCE)
     checkpoint_every: int = Field(10, ge=1, le=MOST_EPOCHS)
+    keep_every: int | None = Field(None, ge=1, le=MOST_EPOCHS)
+    keep_last: bool = True
     incumbents: tuple[Incumbent, ...] = tuple(Incumbent)
     old_incumbent: bool | None = Field(None, alias="incumbent", exclude=True, repr=False)
     overrides: dict[str, Any] = Field(default_factory=dict)

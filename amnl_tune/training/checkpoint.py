@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -42,6 +42,20 @@ class Checkpoint:
     def curve(self) -> list[dict[str, Any]]:
         """Plain values of every epoch up to here."""
         return list(json.loads(self.payload["curve"]))
+
+    def extended(self, epochs: int) -> "Checkpoint":
+        """The same state as that of a run of so many epochs, without early stopping; `fit` goes on with its `config`.
+
+        The learning rate is from here on that of a schedule over all `epochs`.
+
+        Raises:
+            ConfigurationError: they are not more than it has done.
+        """
+        if epochs <= self.epoch:
+            raise ConfigurationError(
+                f"A run that goes on must have more epochs than it has done, but got {epochs} after {self.epoch}"
+            )
+        return replace(self, config=self.config.replaced(epochs=epochs, horizon=None, patience=None))
 
     def continues_as(self, config: RunConfig, data_sha256: str) -> bool:
         """Whether a run of `config` on these data can go on from here."""

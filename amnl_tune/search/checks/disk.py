@@ -3,27 +3,31 @@
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
 
 from amnl_tune.masking import masked
+from amnl_tune.search.checkpoints import LAST
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.models import RunRow, RunStatus, StudyRow
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.store import ArtifactStore
 
-__all__ = ["CheckpointFiles", "RunFiles", "leftovers", "room", "space"]
+__all__ = ["CheckpointFiles", "RunFiles", "kept_checkpoints", "leftovers", "room", "space"]
 
 LEAST_BYTES = 1e9
 LEAST_SHARE = 0.05
 
 RUN_FOLDER = re.compile(r"trial-(?P<trial>\d{5,})|promotion-(?P<promotion>\d{3,})-run-(?P<slot>\d{2,})")
-CHECKPOINT = re.compile(r"checkpoint(-[\w.-]+)?\.pt|\.checkpoint(-[\w.-]+)?\.pt\.[0-9a-f]{32}")
+CHECKPOINT = re.compile(r"checkpoint(-[\w.-]+)?\.pt|\.(checkpoint(-[\w.-]+)?|last|epoch-\d+)\.pt\.[0-9a-f]{32}")
 """A checkpoint, or what a process that was killed left of one. Weights of promoted runs have other names."""
+
+KEPT = re.compile(r"last\.pt|epoch-\d{5,}\.pt")
+"""A checkpoint that is kept beyond its run's end (`keep_every`, `keep_last`)."""
 
 RunKey = tuple[str, int, int]
 """Study, promotion (0: the search), and trial number or the promotion's slot."""
@@ -48,17 +52,17 @@ class CheckpointFiles:
 
     store: ArtifactStore
 
-    def runs(self) -> list[RunFiles]:
-        """Every run folder with a checkpoint in it. Raises StorageError."""
+    def runs(self, wanted: re.Pattern[str] = CHECKPOINT) -> list[RunFiles]:
+        """Every run folder with a checkpoint of that name in it. Raises StorageError."""
         folders = [(study, run) for study in self.store.names() for run in self.store.names(study)]
-        return [found for study, run in folders if (found := self._run(study, run))]
+        return [found for study, run in folders if (found := self._run(study, run, wanted))]
 
-    def _run(self, study: str, run: str) -> RunFiles | None:
+    def _run(self, study: str, run: str, wanted: re.Pattern[str]) -> RunFiles | None:
         named = RUN_FOLDER.fullmatch(run)
         if not named:
             return None
         folder = f"{study}/{run}"
-        files = tuple(name for name in self.store.names(folder) if CHECKPOINT.fullmatch(name))
+        files = tuple(name for name in self.store.names(folder) if wanted.fullmatch(name))
         if not files:
             return None
         key = (study, int(named["promotion"] or 0), int(named["trial"] or named["slot"]))
@@ -78,7 +82,7 @@ def leftovers(case: Case) -> Iterator[Finding]:
         there = [run for run in there if run.key[0] == case.study]
     needed, known = _needed(case)
     orphans = [run for run in there if run.key not in needed and run.key[0] in known]
-    foreign = [run for run in there if run.key[0] not in known]
+    foreign = [run for run in [*there, *kept.runs(KEPT)] if run.key[0] not in known | {case.study}]
     if orphans:
         yield Finding(
             Severity.WARNING,
@@ -96,6 +100,37 @@ def leftovers(case: Case) -> Iterator[Finding]:
         )
     if not orphans and not foreign:
         yield Finding(Severity.OK, "checkpoints", f"every checkpoint here is of an open run, runs: {len(there)}")
+
+
+def kept_checkpoints(case: Case) -> Iterator[Finding]:
+    """Those that stay beyond their run's end, and those that the study's settings no longer ask for."""
+    files = CheckpointFiles(case.artifacts.store)
+    with case.ledger.read() as session:
+        specs = {row.name: StudySpec.from_json(row.spec) for row in session.scalars(select(StudyRow))}
+    there = [run for run in files.runs(KEPT) if run.key[0] in (specs if case.study is None else {case.study})]
+    dropped = [run for run in (_dropped(files, run, specs[run.key[0]]) for run in there) if run.files]
+    if dropped:
+        yield Finding(
+            Severity.WARNING,
+            "checkpoints",
+            f"{_listed(dropped)} in {masked(files.store.url)} were kept, and the study's `keep_every` and `keep_last` "
+            "no longer ask for them",
+            "delete them with --fix; weights of promoted runs stay",
+            partial(_delete, files, dropped),
+        )
+    elif there:
+        size = sum(run.bytes for run in there) / 1e6
+        what = f"{sum(len(run.files) for run in there)} are kept of runs that may have ended ({size:.1f} MB)"
+        yield Finding(Severity.OK, "checkpoints", f"{what}, as `keep_every` and `keep_last` ask for")
+
+
+def _dropped(files: CheckpointFiles, run: RunFiles, spec: StudySpec) -> RunFiles:
+    """Those of a run's kept checkpoints that its study does not ask for."""
+    promoted = run.key[1] > 0
+    every = spec.promotion.keep_every if promoted else spec.trial.keep_every
+    asked = {True: promoted and spec.promotion.keep_last, False: every is not None}
+    names = tuple(name for name in run.files if not asked[name == LAST])
+    return replace(run, files=names, bytes=sum(files.store.size(f"{run.name}/{name}") for name in names))
 
 
 def _needed(case: Case) -> tuple[set[RunKey], set[str]]:
