@@ -9,6 +9,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "locked",
     "read_plain",
     "replace_folder",
+    "require_place",
     "require_plain",
     "write_content",
     "write_parts",
@@ -80,6 +82,27 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(
             f"{path} must be writable, but: {reason}; free space there, or choose another folder"
         ) from error
+
+
+def require_place(path: Path, *, folder: bool = False) -> None:
+    """For what is made last of all: tries at the start whether it can be written there; the folder above it is made.
+
+    Args:
+        path: of a file. folder: of a folder.
+
+    Raises:
+        StorageError: the folder above cannot be written, or is full; a folder is where the file should go.
+    """
+    path = path.resolve()
+    tried = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with writing(path):
+        if not folder and path.is_dir():
+            raise IsADirectoryError(EISDIR, "a folder is there")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            tried.write_bytes(b"tried")
+        finally:
+            tried.unlink(missing_ok=True)
 
 
 @contextmanager

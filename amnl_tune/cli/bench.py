@@ -51,6 +51,7 @@ def bench(
     from rich.console import Console
 
     from amnl_tune.cli.pipeline import on_available_data
+    from amnl_tune.files import require_place
     from amnl_tune.results.benchmark.figures import inference_figure, ratios_figure, write_figures
     from amnl_tune.results.benchmark.measuring import inference_frame, measure, training_frame
     from amnl_tune.rul.cache import cached_prepare
@@ -69,6 +70,8 @@ def bench(
     if spec:
         spec = on_available_data(spec.with_dataset(dataset) if dataset else spec, source, console)
     config, whole = _configurations(spec, dataset, source)
+    out = out or places.home / "reports" / f"{spec.name if spec else config.dataset}-bench.html"
+    require_place(out)
     hardware = (spec.hardware if spec else HardwareTable()).model_copy(update={"data_path": DataPath.RESIDENT})
     torch.set_num_threads(threads or threads_for(1))
     data = cached_prepare(source.training(config.dataset), config, Artifacts(places.home).prepared)
@@ -82,7 +85,6 @@ def bench(
         full=whole if full else None,
         say=lambda text: console.print(f"{text} ...", highlight=False),
     )
-    out = out or places.home / "reports" / f"{spec.name if spec else config.dataset}-bench.html"
     figures = [
         (f"Training on {config.dataset}", ratios_figure(training_frame(found.training))),
         ("Inference", inference_figure(inference_frame(found.inference))),

@@ -25,6 +25,7 @@ def lr_find(
 
     from amnl_tune.cli.pipeline import on_available_data
     from amnl_tune.cli.quiet import quiet_libraries
+    from amnl_tune.files import require_place
     from amnl_tune.results.figures import write_range_test
     from amnl_tune.rul.cache import cached_prepare
     from amnl_tune.rul.sources import FleetSource
@@ -40,12 +41,13 @@ def lr_find(
     places = settings(storage, home, data_dir)
     source = FleetSource(places.data_dirs)
     spec = on_available_data(load_study_spec(file), source, console)
+    out = out or places.home / "reports" / f"{spec.name}-lr-range-test.html"
+    require_place(out)
     upgrade(places.storage)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
     with console.status("Learning rate range test"):
         test = range_test(Ledger(places.storage), spec, data, device=device or spec.hardware.device)
-    out = out or places.home / "reports" / f"{spec.name}-lr-range-test.html"
     write_range_test(test, out)
     prior = prior_from(test, spec)
     facts = {

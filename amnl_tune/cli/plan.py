@@ -102,9 +102,12 @@ def _show_plan(
     as_json: bool,
 ) -> None:
     from amnl_tune.cli.plan_tables import print_plan
+    from amnl_tune.files import require_place
     from amnl_tune.results.planning.figure import write_plan
     from amnl_tune.results.planning.memory import remember
 
+    if out is not None:
+        require_place(out)
     with console.status("Calibration: training steps of this study, alone and side by side"):
         made = _plan(spec, places, source, machines, presets)
     remembered = remember(places.home, spec, made)

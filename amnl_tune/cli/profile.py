@@ -38,6 +38,7 @@ def profile(
     from rich.console import Console
 
     from amnl_tune.cli.pipeline import on_available_data
+    from amnl_tune.files import require_place
     from amnl_tune.results.benchmark.figures import shares_figure, write_figures
     from amnl_tune.results.benchmark.profile import profile_run, shares_frame
     from amnl_tune.rul.cache import cached_prepare
@@ -54,6 +55,9 @@ def profile(
     places = settings(None, home, data_dir)
     source = FleetSource(places.data_dirs)
     spec = on_available_data(load_study_spec(file), source, console)
+    out = out or places.home / "reports" / f"{spec.name}-profile.html"
+    for place in (out, *((trace,) if trace else ())):
+        require_place(place)
     hardware = spec.hardware
     torch.set_num_threads(threads or hardware.threads_per_worker or threads_for(hardware.workers))
     wanted = TrainingPrecision(precision) if precision else None
@@ -62,7 +66,6 @@ def profile(
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
     with console.status("Training some steps"):
         found = profile_run(config, data, execution, workers=hardware.workers, steps=steps, trace=trace)
-    out = out or places.home / "reports" / f"{spec.name}-profile.html"
     write_figures([(f"Where an epoch of {spec.name} goes", shares_figure(shares_frame(found)))], out)
     if as_json:
         traced = str(trace) if trace else None

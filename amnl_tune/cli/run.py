@@ -109,6 +109,7 @@ def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, An
     from amnl_tune.search.promotion import open_promotion
     from amnl_tune.search.scoring import ensure_scored
 
+    _require_what_the_end_needs(session, spec, out)
     _say(session, f"{spec.name}: {spec.question}")
     opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
     _announce(session, opened)
@@ -128,6 +129,28 @@ def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, An
     return summarize(session.ledger, spec.name) | made
 
 
+def _require_what_the_end_needs(session: "Session", spec: "StudySpec", out: Path) -> None:
+    """Before anything is trained: the score must find its files whole, export and report a place.
+
+    The test engines are read for their form alone; nothing of them is kept.
+
+    Raises:
+        DataError: a file of the test engines is wrong. BundleError, StorageError: what is at a place, or its disk.
+    """
+    from amnl_tune.files import require_place
+    from amnl_tune.results.bundle import require_replaceable
+
+    if spec.promotion.enabled:
+        session.source.test(spec.data.dataset)
+        require_replaceable(out)
+        require_place(out, folder=True)
+        require_place(_report(session, spec))
+
+
+def _report(session: "Session", spec: "StudySpec") -> Path:
+    return session.places.home / "reports" / f"{spec.name}.html"
+
+
 def _announce(session: "Session", opened: "OpenedStudy") -> None:
     spec, test, prior = opened.spec, opened.range_test, opened.prior
     _say(
@@ -145,7 +168,7 @@ def _ship(session: "Session", spec: "StudySpec", out: Path) -> dict[str, str]:
     from amnl_tune.results.report import write_report
     from amnl_tune.results.shipping import ship
 
-    report = session.places.home / "reports" / f"{spec.name}.html"
+    report = _report(session, spec)
     ship(session.ledger, spec, session.source, session.artifacts, out)
     write_report(session.ledger, spec.name, report)
     return {"export": str(out), "report": str(report)}

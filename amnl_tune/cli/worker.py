@@ -58,7 +58,12 @@ def _is_gone(parent: int) -> bool:
         return False
     import psutil
 
-    return parent not in {ancestor.pid for ancestor in psutil.Process().parents()}
+    from amnl_tune.search.host import is_alive
+
+    try:
+        return parent not in {ancestor.pid for ancestor in psutil.Process().parents()}
+    except Exception:  # without /proc psutil has an error of its own for each step
+        return not is_alive(parent, 0.0)
 
 
 def worker(

@@ -42,7 +42,7 @@ from amnl_tune.rul.statistics import STATISTICS
 from amnl_tune.training.boosting import Boosting
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["Bundle", "load_bundle", "write_bundle"]
+__all__ = ["Bundle", "load_bundle", "require_replaceable", "write_bundle"]
 
 CONFIG, PREPROCESSING, METRICS = "config.toml", "preprocessing.json", "metrics.json"
 ONNX, CARD, REQUIREMENTS = "model.onnx", "README.md", "requirements.txt"
@@ -122,7 +122,7 @@ def write_bundle(
     from amnl_tune.results.onnx_model import onnx_model  # noqa: PLC0415  (onnx takes its time; who predicts needs none)
 
     folder = folder.resolve()
-    _require_replaceable(folder)
+    require_replaceable(folder)
     networks = [_built(config, content) for content in _asked(weights, seeds if boosting else None)]
     kind = "network" if not boosting else "mix" if networks else "boosting"
     run = {name: value for name, value in config.plain().items() if value is not None}
@@ -160,8 +160,12 @@ def _requirements() -> str:
     return ours + "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDED)
 
 
-def _require_replaceable(folder: Path) -> None:
-    """A folder is replaced as a whole, so that nothing but an export may be in it."""
+def require_replaceable(folder: Path) -> None:
+    """A folder is replaced as a whole, so that nothing but an export may be in it.
+
+    Raises:
+        BundleError: something else is. StorageError: it cannot be looked into.
+    """
     with writing(folder):
         if not folder.exists():
             return

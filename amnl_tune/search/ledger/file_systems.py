@@ -1,6 +1,7 @@
 """Where SQLite may be: its locks keep two hosts apart on no network file system."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,8 +19,13 @@ NETWORK_FILE_SYSTEMS = {
 
 
 def mounts() -> Iterable[tuple[str, str]]:
-    """Mount point and file system type of each of this host's, in the order in which they were mounted."""
-    return [(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    """Mount point and file system type of each of this host's, in the order in which they were mounted.
+
+    None where the system does not tell: without /proc psutil has nothing to read.
+    """
+    with suppress(Exception):
+        return [(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    return []
 
 
 def mount_of(file: Path, among: Iterable[tuple[str, str]]) -> tuple[str, str]:
