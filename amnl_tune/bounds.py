@@ -2,6 +2,7 @@
 
 __all__ = [
     "MOST_BATCH",
+    "MOST_CHOICES",
     "MOST_CONDITIONS",
     "MOST_CYCLES",
     "MOST_EPOCHS",
@@ -34,6 +35,8 @@ MOST_EPOCHS = 100_000
 MOST_EPOCHS_IN_ALL = 10**12
 MOST_PATIENCE = MOST_EPOCHS
 MOST_STEPS = 10_000_000
+MOST_CHOICES = 256
+"""Of a categorical entry: each is checked with each of the others."""
 MOST_BATCH = 1_048_576
 MOST_CYCLES = 100_000
 """Of a window's distance, of truncations: no record of the published fleets has 600."""

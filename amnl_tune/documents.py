@@ -14,19 +14,19 @@ DEEPEST = 32
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 """Those of TOML, and of every database."""
 
-_LONG_KEY = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """tomllib's time grows with the square of a dotted key's parts."""
 
 
 def text_of(content: bytes) -> str:
-    """UTF-8 without the mark that editors put in front. Raises ValueError with the line of the first other byte."""
+    """UTF-8 without the mark that editors put in front. Raises ValueError: the first other byte and its line."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError("it is UTF-16; save it as UTF-8")
+        raise ValueError("the mark of UTF-16; save it as UTF-8")
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ValueError(f"it has byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8") from error
+        raise ValueError(f"byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8") from error
 
 
 def from_toml(text: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class BundleFiles:
         except OSError as error:
             raise self._unreadable(name, error.strerror or error) from error
         except ValueError as error:
-            raise self._unreadable(name, error) from error
+            raise self._unreadable(name, f"it has {error}") from error
 
     def toml(self, name: str) -> dict[str, Any]:
         """A file's tables. Raises as `text`."""

@@ -89,12 +89,12 @@ def require_format(document: Mapping[str, Any], where: object) -> None:
     told, kind = document.get("format"), document.get("kind", KINDS[0])
     if told not in FORMATS:
         raise BundleError(
-            f"A bundle must be of format {' or '.join(map(str, FORMATS))}, but {where} is of {brief(told)}; "
+            f"A bundle must be of format {' or '.join(map(str, FORMATS))}, but {where} is of {brief(repr(told))}; "
             "export it again with this version"
         )
     if kind not in KINDS:
         raise BundleError(
-            f"A bundle's kind must be one of {', '.join(KINDS)}, but {where} is {brief(kind)}; export it again "
+            f"A bundle's kind must be one of {', '.join(KINDS)}, but {where} is {brief(repr(kind))}; export it again "
             "with this version"
         )
 

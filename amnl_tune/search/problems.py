@@ -58,6 +58,9 @@ RULES: Mapping[str, str] = {
 }
 """By pydantic's name of what is wrong."""
 
+TOLD, LONGEST = 50, 200
+"""Problems that a message tells, and characters of a value in it."""
+
 TYPES = '"float", "int" or "categorical"'
 
 
@@ -69,7 +72,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"`{self.key}` {self.message}" if self.key else self.message
+        return f"`{_cut(self.key)}` {self.message}" if self.key else self.message
 
 
 class StudyFileError(ConfigurationError):
@@ -81,7 +84,9 @@ class StudyFileError(ConfigurationError):
         if len(self.problems) == 1:
             message = f"{origin}: {self.problems[0]}"
         else:
-            message = f"{origin} has {len(self.problems)} problems:\n" + "\n".join(f"  {p}" for p in self.problems)
+            more = len(self.problems) - TOLD
+            lines = [*(f"  {p}" for p in self.problems[:TOLD]), *([f"  and {more} more"] if more > 0 else [])]
+            message = "\n".join([f"{origin} has {len(self.problems)} problems:", *lines])
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,13 +101,17 @@ def no_setting(name: str, known: Iterable[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the nearest known name; empty if none is near."""
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    near = difflib.get_close_matches(name[:LONGEST], sorted(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def shown(value: Any) -> str:
     """A value as a study file writes it."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return _cut(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def location(finding: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from amnl_tune.bounds import MOST_CHOICES
+
 __all__ = ["CategoricalEntry", "FloatEntry", "IntEntry", "Space", "SpaceEntry", "stored"]
 
 ENUMERATED = 64
@@ -22,7 +24,9 @@ Rule = tuple[str, str]
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    when: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    when: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, max_length=MOST_CHOICES)]] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _obeys(self) -> Self:
@@ -128,7 +132,7 @@ class CategoricalEntry(_Entry):
     """`trial.suggest_categorical`."""
 
     type: Literal["categorical"]
-    choices: tuple[Any, ...]
+    choices: tuple[Any, ...] = Field(max_length=MOST_CHOICES)
 
     @field_validator("choices")
     @classmethod

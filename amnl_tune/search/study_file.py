@@ -3,13 +3,14 @@
 import copy
 import difflib
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from amnl_tune.documents import from_toml, text_of
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.files import read_plain
 from amnl_tune.installation import shipped, typed_path
 from amnl_tune.search.optuna_parts import option_problems
 from amnl_tune.search.problems import Problem, StudyFileError, location, problems_of, shown
@@ -19,6 +20,9 @@ from amnl_tune.search.study_rules import checked
 __all__ = ["load_study_spec", "parse_study_spec"]
 
 STUDIES = Path("studies")
+
+LARGEST = 2**20
+"""Bytes of a study file; ours have some thousand."""
 
 STAND_INS: dict[tuple[str, ...], Any] = {
     ("name",): "study",
@@ -31,7 +35,7 @@ STAND_INS: dict[tuple[str, ...], Any] = {
 """For what a file must give and does not, so that the rest of it can be checked too."""
 
 
-def load_study_spec(path: Path) -> StudySpec:
+def load_study_spec(path: Path | str) -> StudySpec:
     """The study of a file; its name is the file's unless the file says otherwise.
 
     `studies/...` is found from anywhere, where it came with amnl-tune and is not in the current folder.
@@ -40,21 +44,20 @@ def load_study_spec(path: Path) -> StudySpec:
         ConfigurationError: no such file, or not a text.
         StudyFileError: everything that is wrong with its content.
     """
-    path = _there(path)
+    path = _there(Path(path))
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = text_of(read_plain(path, LARGEST))
     except FileNotFoundError:
         raise ConfigurationError(f"A study file must exist, but there is no {path}{_near(path)}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigurationError(
-            f"A study file must be UTF-8 text, but {path} has byte 0x{error.object[error.start]:02x} in line {line}; "
-            "save it as UTF-8"
-        ) from error
     except OSError as error:
-        reason = error.strerror or error
-        remedy = _near(path / "study.toml") if path.is_dir() else "; change its permissions"
-        raise ConfigurationError(f"A study file must be readable, but {path} is not: {reason}{remedy}") from error
+        remedy = "; change its permissions" if isinstance(error, PermissionError) else "; name a file"
+        if isinstance(error, IsADirectoryError):
+            remedy = _near(path / "study.toml")
+        raise ConfigurationError(
+            f"A study file must be readable, but {path} is not: {error.strerror or error}{remedy}"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"A study file must be UTF-8 text, but {path} has {error}") from error
     return parse_study_spec(text, name=path.stem, origin=str(path))
 
 
@@ -70,8 +73,8 @@ def parse_study_spec(text: str, *, name: str = "study", origin: str = "study fil
         StudyFileError: everything that is wrong with it.
     """
     try:
-        document = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+        document = from_toml(text.removeprefix("\ufeff"))
+    except ValueError as error:
         raise StudyFileError(origin, [Problem("", f"must be TOML, but: {error}")]) from error
     spec, problems = _read({"name": name} | document)
     if "name" not in document:

@@ -1,6 +1,7 @@
 """What wrong study files get: every problem, at its key, with rule, values and remedy."""
 
 import json
+import os
 import re
 import tomllib
 from contextlib import suppress
@@ -267,6 +268,79 @@ def test_missing_and_unreadable_files(tmp_path: Path, tiny_study: str) -> None:
     (tmp_path / "latin.toml").write_bytes("question = 'Größe'".encode("latin-1"))
     with pytest.raises(ConfigurationError, match=r"must be UTF-8 text, but .*latin\.toml has byte 0xf6 in line 1"):
         load_study_spec(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"seed2 = " + b"9" * 5_000, "must be TOML, but: it has an integer beyond 64 bits"),
+        (b"seed2 = 9223372036854775808", "must be TOML, but: it has an integer beyond 64 bits"),
+        (b"seed2 = 0x" + b"f" * 5_000, "must be TOML, but: it has an integer beyond 64 bits"),
+        (b"deep = " + b"[" * 500 + b"]" * 500, "must be TOML, but: it is nested deeper than 32 levels"),
+        (b"deep = " + b"[" * 40 + b"]" * 40, "must be TOML, but: it is nested deeper than 32 levels"),
+        (b"deep = " + b"{a = " * 500, "must be TOML, but: it is nested deeper than 32 levels"),
+        (b".".join([b"a"] * 600) + b" = 1", "must be TOML, but: it has a key of more than 32 parts"),
+        (b'"a b" . ' * 600 + b"c = 1", "must be TOML, but: it has a key of more than 32 parts"),
+        (b"[" + b".".join([b"a"] * 600) + b"]", "must be TOML, but: it has a key of more than 32 parts"),
+        (b'name2 = "a\0"', "must be TOML, but: Illegal character"),
+        (b"x" * 100_000 + b" = 1", "x...` is not a key of a study file"),
+        (b'question = "' + b"x" * 2**20 + b'"', "bytes, more than 1,048,576; name a file"),
+    ],
+)
+def test_texts_that_no_editor_writes(line: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(line + b"\n" + TINY.read_bytes())
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        load_study_spec(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("value", ['"x"', "3", "[]", "true", "[{}]"])
+@pytest.mark.parametrize("table", ["space", "data", "budget", "promotion"])
+def test_a_value_where_a_table_belongs(table: str, value: str, tiny_study: str) -> None:
+    tables = tomllib.loads(tiny_study)
+    tables.pop(table, None)
+    text = f"{table} = {value}\n" + tomli_w.dumps(tables)
+    assert problems(text)[table].startswith("must be a table, but got ")
+
+
+def test_as_text_with_marks_and_line_ends_of_other_editors(tmp_path: Path, tiny_study: str) -> None:
+    path, read = tmp_path / "a.toml", parse_study_spec(tiny_study, name="a")
+    for content in (b"\xef\xbb\xbf" + tiny_study.encode(), tiny_study.replace("\n", "\r\n").encode()):
+        path.write_bytes(content)
+        assert load_study_spec(str(path)) == read
+    path.write_bytes(tiny_study.encode("utf-16"))
+    with pytest.raises(ConfigurationError, match=r"a\.toml has the mark of UTF-16; save it as UTF-8"):
+        load_study_spec(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", Path("/dev/zero")):
+        with pytest.raises(ConfigurationError, match="is not: it is a link, a pipe or a device, not a file"):
+            load_study_spec(path)
+    with pytest.raises(ConfigurationError, match="File name too long"):
+        load_study_spec(tmp_path / ("x" * 300))
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    with pytest.raises(StudyFileError, match="has 203 problems") as caught:
+        parse_study_spec("\n".join(f"k{number} = 1" for number in range(200)))
+    assert str(caught.value).endswith("\n  and 153 more")
+    assert len(caught.value.problems) == 203
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(where=st.floats(0, 1), new=st.sampled_from(["", "[", "]", "{", '"', "'", "=", ".", "#", "\\", "\0", "9", "\n", "e"]),
+       gone=st.sampled_from([0, 1, 2, 30, 10_000]))  # fmt: skip
+def test_a_damaged_file_is_read_or_refused(where: float, new: str, gone: int) -> None:
+    text = TINY.read_text()
+    place = int(where * len(text))
+    try:
+        assert parse_study_spec(text[:place] + new + text[place + gone :]).name
+    except StudyFileError as error:
+        assert all(len(line) < 1_000 for line in str(error).splitlines())
 
 
 def test_a_file_s_own_name_may_be_no_study_name(tmp_path: Path, tiny_study: str) -> None:
