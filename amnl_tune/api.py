@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from amnl_tune.bounds import MOST_LOCAL_WORKERS, MOST_THREADS, require
 from amnl_tune.cli.pipeline import Session, on_available_data
 from amnl_tune.cli.run import whole_line
 from amnl_tune.results import sentences
@@ -79,13 +80,13 @@ def run_study(
     study: StudySpec | Path | str,
     *,
     storage: str | None = None,
-    home: Path | None = None,
-    data_dir: Path | None = None,
+    home: Path | str | None = None,
+    data_dir: Path | str | None = None,
     artifacts: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str | None = None,
-    out: Path | None = None,
+    out: Path | str | None = None,
 ) -> StudyOutcome:
     """`amnl-tune run`: LR range test, trials, promotion, one score on the test engines, export, report. Resumable.
 
@@ -102,11 +103,11 @@ def run_study(
         >>> outcome = run_study("studies/quickstart.toml")
         >>> print(outcome.verdict, outcome.test_rmse, outcome.export)
     """
-    spec = study if isinstance(study, StudySpec) else load_study_spec(Path(study))
-    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    spec = study if isinstance(study, StudySpec) else load_study_spec(study)
+    places = _places(home, storage, data_dir, artifacts)
     session = _session(places, spec, Ledger(places.storage), workers=workers, threads=threads, device=device)
     spec = on_available_data(spec, session.source, session.console)
-    return _outcome(whole_line(session, spec, out or Path("exports") / spec.name))
+    return _outcome(whole_line(session, spec, Path(out) if out else Path("exports") / spec.name))
 
 
 def promote(
@@ -117,8 +118,8 @@ def promote(
     random: int = 0,
     force: bool = False,
     storage: str | None = None,
-    home: Path | None = None,
-    data_dir: Path | None = None,
+    home: Path | str | None = None,
+    data_dir: Path | str | None = None,
     artifacts: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
@@ -137,7 +138,7 @@ def promote(
         >>> from amnl_tune import promote
         >>> print(promote("quickstart", top=2, seeds=[42, 123, 456]).verdict)
     """
-    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    places = _places(home, storage, data_dir, artifacts)
     ledger = _ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     session = _session(places, spec, ledger, workers=workers, threads=threads, device=device)
@@ -155,8 +156,8 @@ def export(
     trial: int | None = None,
     kind: str | None = None,
     storage: str | None = None,
-    home: Path | None = None,
-    data_dir: Path | None = None,
+    home: Path | str | None = None,
+    data_dir: Path | str | None = None,
     artifacts: str | None = None,
 ) -> Path:
     """`amnl-tune export`: what the validation engines have chosen, or another candidate, as a folder that predicts.
@@ -174,7 +175,7 @@ def export(
         >>> bundle = load_bundle(export("quickstart", "exports/quickstart"))
         >>> print(bundle.config.learning_rate, bundle.metrics["comparison"]["words"])
     """
-    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    places = _places(home, storage, data_dir, artifacts)
     ledger = _ledger(places)
     spec = StudySpec.from_json(find_study(ledger, study).spec)
     session = _session(places, spec, ledger)
@@ -189,8 +190,8 @@ def load_checkpoint(
     seed: int | None = None,
     epoch: int | None = None,
     storage: str | None = None,
-    home: Path | None = None,
-    data_dir: Path | None = None,
+    home: Path | str | None = None,
+    data_dir: Path | str | None = None,
     artifacts: str | None = None,
 ) -> Checkpoint:
     """A kept checkpoint, with its optimiser: of a promoted run after its last epoch, or of a run after any kept one.
@@ -213,13 +214,13 @@ def load_checkpoint(
         >>> epoch = next(fit(longer.config, study_data("quickstart"), resume=longer))
         >>> print(epoch.number, epoch.validation_rmse)
     """
-    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
+    places = _places(home, storage, data_dir, artifacts)
     kept = Artifacts(places.home, places.artifacts)
     return Checkpoints(kept.store, kept.folder(find_run(_ledger(places), study, trial, seed))).kept(epoch)
 
 
 def study_data(
-    study: str, *, storage: str | None = None, home: Path | None = None, data_dir: Path | None = None
+    study: str, *, storage: str | None = None, home: Path | str | None = None, data_dir: Path | str | None = None
 ) -> PreparedData:
     """A study's training and validation engines, prepared as its runs have them: what `training.fitting.fit` takes.
 
@@ -230,10 +231,22 @@ def study_data(
         >>> from amnl_tune import study_data
         >>> print(study_data("quickstart").dataset)
     """
-    places = Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir)
+    places = _places(home, storage, data_dir, None)
     row = find_study(_ledger(places), study)
     spec = StudySpec.from_json(row.spec)
     return data_of_study(row, spec, FleetSource(places.data_dirs), Artifacts(places.home))
+
+
+def _places(
+    home: Path | str | None, storage: str | None, data_dir: Path | str | None, artifacts: str | None
+) -> Settings:
+    return Settings.resolve(
+        os.environ,
+        home=Path(home) if home else None,
+        storage=storage,
+        data_dir=Path(data_dir) if data_dir else None,
+        artifacts=artifacts,
+    )
 
 
 def _ledger(places: Settings) -> Ledger:
@@ -250,6 +263,8 @@ def _session(
     threads: int | None = None,
     device: str | None = None,
 ) -> Session:
+    require("workers", workers, MOST_LOCAL_WORKERS, least=0)
+    require("threads", threads, MOST_THREADS)
     return Session(
         console=Console(quiet=True),
         places=places,

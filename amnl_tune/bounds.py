@@ -1,5 +1,7 @@
 """The largest numbers that options, study files and bundles may ask for: far beyond use, and nobody's memory ends."""
 
+from amnl_tune.errors import ConfigurationError
+
 __all__ = [
     "MOST_BATCH",
     "MOST_CHOICES",
@@ -11,11 +13,13 @@ __all__ = [
     "MOST_HOURS",
     "MOST_LAYERS",
     "MOST_LOADERS",
+    "MOST_LOCAL_WORKERS",
     "MOST_NUMBER",
     "MOST_PATIENCE",
     "MOST_PRICE",
     "MOST_RATE",
     "MOST_ROUNDS",
+    "MOST_RUNS",
     "MOST_SECONDS",
     "MOST_SEEDS",
     "MOST_SIZE",
@@ -24,13 +28,17 @@ __all__ = [
     "MOST_TOP",
     "MOST_TRIALS",
     "MOST_WORKERS",
+    "require",
 ]
+
 
 MOST_TRIALS = 1_000_000
 MOST_TOP = 10_000
 """Configurations that are promoted, exported or taken over at once."""
 MOST_SEEDS = 1_000
 """Full runs of one configuration."""
+MOST_RUNS = 10_000
+"""Of one promotion."""
 MOST_EPOCHS = 100_000
 MOST_EPOCHS_IN_ALL = 10**12
 MOST_PATIENCE = MOST_EPOCHS
@@ -45,6 +53,7 @@ MOST_SIZE = 8_192
 MOST_LAYERS = 32
 MOST_CONDITIONS = 32
 MOST_WORKERS = 10_000
+MOST_LOCAL_WORKERS = 512
 MOST_GPUS = 1_024
 MOST_THREADS = 1_024
 MOST_LOADERS = 256
@@ -57,3 +66,9 @@ MOST_PRICE = 10**9
 MOST_RATE = 1e6
 MOST_NUMBER = 2**63 - 1
 """Of a trial, a seed, a cycle: what a database keeps."""
+
+
+def require(name: str, value: int | None, most: int, *, least: int = 1) -> None:
+    """Raises ConfigurationError, unless there is no value or it is within its bounds."""
+    if value is not None and not least <= value <= most:
+        raise ConfigurationError(f"`{name}` must be {least:,} to {most:,}, but got {value:,}")

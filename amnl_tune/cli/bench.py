@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_ROUNDS, MOST_STEPS
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Threads, settings
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def bench(
     dataset: Annotated[
         str | None, typer.Option(help="Else the study file's, or FD001, or SIM1 where that is not on this machine.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Bouts of each arm; the median counts.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=MOST_ROUNDS, help="Bouts of each arm; the median counts.")] = 5,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of a bout; else some seconds of them.")
+        int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of a bout; else some seconds of them.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train a whole run too, for early stopping's row.")] = False,
     out: Annotated[Path | None, typer.Option(help="HTML file of the figures; else in HOME/reports.")] = None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amnl_tune.cli.options import Home, Json, Storage, settings
+from amnl_tune.bounds import MOST_SECONDS
+from amnl_tune.cli.options import Home, Json, Storage, finite, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,10 @@ def _group() -> None:
 def upgrade(
     storage: Storage = None,
     home: Home = None,
-    wait: Annotated[float, typer.Option(min=0.0, help="Seconds for a server that is still coming up.")] = 0.0,
+    wait: Annotated[
+        float,
+        typer.Option(min=0.0, max=MOST_SECONDS, callback=finite, help="Seconds for a server that is still coming up."),
+    ] = 0.0,
 ) -> None:
     """Create or upgrade Optuna's tables and ours; `amnl-tune run` does so by itself. Make a backup first."""
     from amnl_tune.search.ledger.engine import parse_url, shown_url

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_GPUS, MOST_THREADS, MOST_WORKERS
 from amnl_tune.cli.interrupts import as_interrupt
-from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, settings
+from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, finite, settings
 from amnl_tune.settings import Settings
 
 __all__ = ["Wishes", "launch"]
@@ -18,15 +19,25 @@ RAY, SLURM, KUBERNETES = "Ray", "Slurm", "Kubernetes"
 On = Annotated[str, typer.Option(metavar="LAUNCHER", help="local, ray, slurm or kubernetes.")]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Workers: Slurm's array, Kubernetes' completions; else the study file's number."),
+    typer.Option(
+        min=1, max=MOST_WORKERS, help="Workers: Slurm's array, Kubernetes' completions; else the study file's number."
+    ),
 ]
 Gpus = Annotated[
     float | None,
-    typer.Option(help="GPUs of each: 0.25 puts four workers on one, 2 gives each two; else 1 where there are GPUs."),
+    typer.Option(
+        max=MOST_GPUS,
+        callback=finite,
+        help="GPUs of each: 0.25 puts four workers on one, 2 gives each two; else 1 where there are GPUs.",
+    ),
 ]
 WorkerThreads = Annotated[
     int | None,
-    typer.Option(min=1, help="Threads of each; else the study file's, else the cores shared out, or 1 on a cluster."),
+    typer.Option(
+        min=1,
+        max=MOST_THREADS,
+        help="Threads of each; else the study file's, else the cores shared out, or 1 on a cluster.",
+    ),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait", help="They wait until the study is prepared, and stay for its promotion.")

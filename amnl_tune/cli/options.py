@@ -1,11 +1,13 @@
 """Options that several commands share, so that each is written once."""
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from amnl_tune.bounds import MOST_THREADS
 from amnl_tune.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ __all__ = [
     "Tensorboard",
     "Threads",
     "existing_ledger",
+    "finite",
     "settings",
 ]
 
@@ -48,13 +51,22 @@ Precision = Annotated[
     Literal["auto", "fp32", "tf32", "bf16", "fp16", "fp16_pure"] | None,
     typer.Option(help="What the network computes in; auto: the quickest that is as good; else the study file's."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads a worker; else this machine's cores shared out.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=MOST_THREADS, help="Threads a worker; else this machine's cores shared out.")
+]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.")]
 StudyFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Study file (TOML); studies/... that came along are found from anywhere.")
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Of an option whose bounds alone would let NaN pass: it is neither below nor above them."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def settings(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from amnl_tune.bounds import MOST_NUMBER, MOST_TOP
 from amnl_tune.cli.options import ArtifactUrl, DataDir, Home, Json, Storage, Study, existing_ledger, settings
 
 __all__ = ["app"]
@@ -19,12 +20,16 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the export, else exports/STUDY; a file with --format.")
     ] = None,
-    trial: Annotated[int | None, typer.Option(min=0, help="The network of this trial instead of the choice.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, max=MOST_NUMBER, help="The network of this trial instead of the choice.")
+    ] = None,
     kind: Annotated[
         Literal["network", "boosting", "mix"] | None,
         typer.Option("--kind", help="This candidate instead of the validation engines' choice."),
     ] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="The best K, each in a folder of its own.")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=MOST_TOP, help="The best K, each in a folder of its own.")
+    ] = None,
     form: Annotated[
         Literal["toml", "json", "yaml"] | None,
         typer.Option("--format", help="The configuration alone, to standard output or --out; of any complete trial."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amnl_tune.bounds import MOST_WORKERS
 from amnl_tune.cli.options import (
     DataDir,
     Device,
@@ -33,7 +34,8 @@ __all__ = ["plan"]
 def plan(
     file: StudyFile,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes that `run` will have; else the study file's.")
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Worker processes that `run` will have; else the study file's."),
     ] = None,
     preset: Annotated[
         list[str] | None,

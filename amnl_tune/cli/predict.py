@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from amnl_tune.bounds import MOST_NUMBER
 from amnl_tune.cli.options import Json
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def predict(
         typer.Option(
             "--from-cycle",
             min=1,
+            max=MOST_NUMBER,
             help="Accept records that begin as late as this cycle, where the model reads an engine's whole history.",
         ),
     ] = 1,

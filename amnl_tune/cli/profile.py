@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_STEPS
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Precision, StudyFile, Threads, settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["profile"]
 def profile(
     file: StudyFile,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps to measure; else enough for some seconds.")
+        int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps to measure; else enough for some seconds.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for a Chrome trace of three steps (torch.profiler).")] = None,
     out: Annotated[Path | None, typer.Option(help="HTML file of the figure; else in HOME/reports.")] = None,

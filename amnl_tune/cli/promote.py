@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_GPUS, MOST_LOCAL_WORKERS, MOST_NUMBER, MOST_SEEDS, MOST_TOP
 from amnl_tune.cli.options import (
     ArtifactUrl,
     DataDir,
@@ -27,15 +28,19 @@ __all__ = ["promote"]
 
 def promote(
     study: Study,
-    top: Annotated[int | None, typer.Option(min=1, help="How many trials; else the study file's `top_k`.")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=MOST_TOP, help="How many trials; else the study file's `top_k`.")
+    ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds: the study file's first, then the published ones.")
+        int | None,
+        typer.Option(min=1, max=MOST_SEEDS, help="How many seeds: the study file's first, then the published ones."),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(min=0, help="A seed by its number, instead of --seeds; repeat it.")
+        list[int] | None,
+        typer.Option(min=0, max=MOST_NUMBER, help="A seed by its number, instead of --seeds; repeat it."),
     ] = None,
     random: Annotated[
-        int, typer.Option(min=0, help="Promote so many random complete trials too, for the proxy check.")
+        int, typer.Option(min=0, max=MOST_TOP, help="Promote so many random complete trials too, for the proxy check.")
     ] = 0,
     force: Annotated[bool, typer.Option(help="Score the test engines again; every later result says so.")] = False,
     test_selection: Annotated[
@@ -47,10 +52,18 @@ def promote(
         ),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_LOCAL_WORKERS,
+            help="Worker processes; 0: wait for workers elsewhere. Else the study file's.",
+        ),
     ] = None,
     gpus: Annotated[
-        int, typer.Option(min=1, help="Train each run on that many GPUs (on a CPU: processes), one run at a time.")
+        int,
+        typer.Option(
+            min=1, max=MOST_GPUS, help="Train each run on that many GPUs (on a CPU: processes), one run at a time."
+        ),
     ] = 1,
     storage: Storage = None,
     home: Home = None,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_NUMBER
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, existing_ledger, settings
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ SHOWN = 20
 
 def replay(
     study: Study,
-    trial: Annotated[int, typer.Argument(min=0, help="Number of the trial.")],
+    trial: Annotated[int, typer.Argument(min=0, max=MOST_NUMBER, help="Number of the trial.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="The trial's full run with this seed, of the newest promotion.")
+        int | None,
+        typer.Option(min=0, max=MOST_NUMBER, help="The trial's full run with this seed, of the newest promotion."),
     ] = None,
     storage: Storage = None,
     home: Home = None,

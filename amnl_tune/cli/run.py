@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amnl_tune.bounds import MOST_LOCAL_WORKERS
 from amnl_tune.cli.interrupts import as_interrupt
 from amnl_tune.cli.options import (
     ArtifactUrl,
@@ -44,7 +45,12 @@ OFFERS = (
 def run(
     file: StudyFile,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; 0: wait for workers elsewhere. Else the study file's.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_LOCAL_WORKERS,
+            help="Worker processes; 0: wait for workers elsewhere. Else the study file's.",
+        ),
     ] = None,
     storage: Storage = None,
     home: Home = None,

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existing_ledger, settings
+from amnl_tune.bounds import MOST_EPOCHS_IN_ALL, MOST_HOURS, MOST_PRICE, MOST_TRIALS
+from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existing_ledger, finite, settings
 from amnl_tune.installation import as_typed_here
 
 __all__ = ["app"]
@@ -145,13 +146,18 @@ def resume(study: Study, storage: Storage = None, home: Home = None, as_json: Js
 @app.command(epilog="Example: amnl-tune study extend fd001 --trials 120 --wall-time 6h")
 def extend(
     study: Study,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs over all trials.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, max=MOST_TRIALS, help="Trials in all.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=MOST_EPOCHS_IN_ALL, help="Epochs over all trials.")] = None,
     wall_time: Annotated[
         str | None, typer.Option(help='Since the first trial began: seconds, or "90m", "2h", "1d".')
     ] = None,
-    accelerator_hours: Annotated[float | None, typer.Option(min=0, help="Over all trials.")] = None,
-    cost: Annotated[float | None, typer.Option(min=0, help="In the currency of `hardware.price_per_hour`.")] = None,
+    accelerator_hours: Annotated[
+        float | None, typer.Option(min=0, max=MOST_HOURS, callback=finite, help="Over all trials.")
+    ] = None,
+    cost: Annotated[
+        float | None,
+        typer.Option(min=0, max=MOST_PRICE, callback=finite, help="In the currency of `hardware.price_per_hour`."),
+    ] = None,
     storage: Storage = None,
     home: Home = None,
     as_json: Json = False,

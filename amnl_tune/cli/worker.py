@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amnl_tune.bounds import MOST_GPUS, MOST_NUMBER, MOST_SECONDS
 from amnl_tune.cli.options import (
     ArtifactUrl,
     DataDir,
@@ -17,6 +18,7 @@ from amnl_tune.cli.options import (
     Storage,
     Tensorboard,
     Threads,
+    finite,
     mlflow_uri,
     settings,
 )
@@ -80,14 +82,31 @@ def worker(
     device: Device = None,
     precision: Precision = None,
     threads: Threads = None,
-    accelerators: Annotated[float, typer.Option(min=0.01, help="Share of devices, for budgets: 0.25 of a GPU.")] = 1.0,
+    accelerators: Annotated[
+        float,
+        typer.Option(min=0.01, max=MOST_GPUS, callback=finite, help="Share of devices, for budgets: 0.25 of a GPU."),
+    ] = 1.0,
     tensorboard: Tensorboard = True,
-    promotion: Annotated[int | None, typer.Option(min=1, help="Work on this promotion's runs only.")] = None,
+    promotion: Annotated[
+        int | None, typer.Option(min=1, max=MOST_NUMBER, help="Work on this promotion's runs only.")
+    ] = None,
     lease: Annotated[
-        float, typer.Option(min=1.0, help="Seconds without a sign of life before others take over.")
+        float,
+        typer.Option(
+            min=1.0,
+            max=MOST_SECONDS,
+            callback=finite,
+            help="Seconds without a sign of life before others take over.",
+        ),
     ] = 60.0,
     stall_timeout: Annotated[
-        float | None, typer.Option(min=1.0, help="Seconds without a finished epoch before the process ends itself.")
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=MOST_SECONDS,
+            callback=finite,
+            help="Seconds without a finished epoch before the process ends itself.",
+        ),
     ] = None,
 ) -> None:
     """Join a study by name and work until nothing is left; start as many as you like, on any machine.

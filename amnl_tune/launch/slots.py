@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
+from amnl_tune.bounds import MOST_GPUS
 from amnl_tune.errors import ConfigurationError
 
 __all__ = [
@@ -78,7 +79,7 @@ def chosen_gpus(device: str, gpus: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_share(per_worker: float) -> None:
     """Raises ConfigurationError unless `--gpus-per-worker` is a fraction of one GPU or a number of whole ones."""
-    if per_worker <= 0 or (per_worker > 1 and per_worker != int(per_worker)):
+    if not 0 < per_worker <= MOST_GPUS or (per_worker > 1 and per_worker != int(per_worker)):
         raise ConfigurationError(
             f"`--gpus-per-worker` must be a fraction up to 1 or a whole number, but got {per_worker:g}; "
             "use 0.25 for four workers on a GPU, 2 for two GPUs a worker"

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from sqlalchemy import func, select
 
+from amnl_tune.bounds import MOST_RUNS, MOST_SEEDS, MOST_TOP, require
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, RunStatus
@@ -93,7 +94,11 @@ def open_promotion(
 
     Raises:
         StudyError: no trial has completed.
+        ConfigurationError: more than anyone would train.
     """
+    require("top", top_k, MOST_TOP)
+    require("random", random, MOST_TOP, least=0)
+    require("seeds", len(seeds) if seeds else None, MOST_SEEDS)
     plan = _plan(ledger, spec, top_k or spec.promotion.top_k, tuple(seeds or spec.promotion.seeds), random)
     document = [(run.trial_number, config.fingerprint()) for run, config in plan]
     fingerprint = hashlib.sha256(json.dumps(document).encode()).hexdigest()
@@ -126,6 +131,7 @@ def open_promotion(
 
 def seeds_for(spec: StudySpec, count: int) -> tuple[int, ...]:
     """So many seeds: the file's, then the published ones, then the numbers after the largest of these."""
+    require("seeds", count, MOST_SEEDS)
     known = list(dict.fromkeys([*spec.promotion.seeds, *PUBLISHED_SEEDS]))
     return tuple([*known, *range(max(known) + 1, max(known) + 1 + count)][:count])
 
@@ -144,6 +150,7 @@ def _plan(
     incumbent = _incumbent(ledger, spec.name)
     if spec.promotion.incumbent and incumbent and incumbent.id not in {run.id for run in chosen}:
         chosen.append(incumbent)
+    require("trials times seeds", len(chosen) * len(seeds), MOST_RUNS)
     configs = [(run, RunConfig.model_validate_json(run.config or "")) for run in chosen]
     return [(run, spec.promotion_config(config, seed)) for run, config in configs for seed in seeds]
 

@@ -263,6 +263,6 @@ class HardwareTable(Table):
     @field_validator("device")
     @classmethod
     def _known(cls, device: str) -> str:
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,4})?", device):
             raise ValueError(f'must be "auto", "cpu", "mps", "cuda" or "cuda:1", but got "{device}"')
         return device

@@ -9,12 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from amnl_tune.documents import from_toml, text_of
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.files import read_plain
 from amnl_tune.search.problems import did_you_mean, wording
 
 __all__ = ["Gpu", "Machines", "Scenario", "load_machines"]
 
 TABLE = "published.toml"
+LARGEST = 2**20
+"""Bytes of a file of prices."""
 
 
 class _Table(BaseModel):
@@ -96,12 +100,12 @@ def load_machines(path: Path | None = None) -> Machines:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return from_toml(text_of(read_plain(path, LARGEST)))
     except OSError as error:
         raise ConfigurationError(
             f"`--prices` must be a readable file, but {path} is not: {error.strerror}; mend the path"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"`--prices` must be TOML, but {path} is not: {error}") from error
 
 

@@ -1,18 +1,22 @@
 """Study rows: freezing a study file, extending its budget, settling its learning-rate prior."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from amnl_tune.errors import StudyError
+from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time, shown_url
 from amnl_tune.search.ledger.models import RunRow, StudyRow
+from amnl_tune.search.problems import wording
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import BudgetTable
 
 __all__ = [
     "Opening",
@@ -108,6 +112,7 @@ def extend_study(ledger: Ledger, name: str, **limits: float | None) -> StudySpec
 
     Raises:
         StudyError: a limit would fall, or is new: a study without it has promised to take as long as it takes.
+        ConfigurationError: a limit is none that a study file might have.
     """
     find_study(ledger, name)
     with ledger.write() as session:
@@ -122,9 +127,17 @@ def extend_study(ledger: Ledger, name: str, **limits: float | None) -> StudySpec
                     f"{'no such limit' if before is None else f'{before:g}'}; "
                     + ("leave it out" if before is None else f"set it to {before:g} or more")
                 )
-        spec = spec.model_copy(update={"budget": spec.budget.model_copy(update=given)})
+        spec = spec.model_copy(update={"budget": _extended(spec.budget, given)})
         _enter(row, spec)
         return spec
+
+
+def _extended(budget: BudgetTable, limits: Mapping[str, float]) -> BudgetTable:
+    try:
+        return BudgetTable.model_validate({**budget.model_dump(), **limits})
+    except ValidationError as error:
+        finding: dict[str, Any] = dict(error.errors()[0])
+        raise ConfigurationError(f"`budget.{finding['loc'][0]}` {wording(finding)}") from error
 
 
 def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: StudySpec, data_sha256: str) -> None:
