@@ -1,6 +1,7 @@
 """The export bundle: a folder that predicts without Optuna and without a database.
 
-    config.toml          [run]: the complete RunConfig; [provenance]: where it comes from
+    config.toml          [run]: the complete RunConfig; [provenance]: where it comes from, [provenance.execution]: in
+                         which precision, on which device, on how many threads it was trained
     model.safetensors    the best weights of the winner's best seed (not of boosting alone)
     preprocessing.json   channels, scaling, window, cap, health thresholds
     metrics.json         validation and test figures, beside the published defaults, boosting and the mean predictor
@@ -11,7 +12,8 @@
     requirements.txt     what `predict` needs, in the versions that the export was made with
     manifest.json        in-toto statement about the files above; SHA256SUMS  checksums of all
 
-TOML has no null: a setting of the run that may be null and is absent here is null.
+TOML has no null: a setting of the run without a value is "none", which `RunConfig.build` takes. Older exports leave it
+out: what is absent there is null.
 """
 
 import json
@@ -19,8 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ from amnl_tune.rul.configuration import DataConfig
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.statistics import STATISTICS
 from amnl_tune.training.boosting import Boosting
-from amnl_tune.training.config import RunConfig
+from amnl_tune.training.config import NULLABLE, RunConfig
 
 __all__ = ["Bundle", "load_bundle", "require_replaceable", "write_bundle"]
 
@@ -50,7 +51,6 @@ BOOSTING = "boosting.onnx"
 FILES = frozenset({CONFIG, PREPROCESSING, METRICS})
 ALL_FILES = FILES | {WEIGHTS, BOOSTING, ONNX, CARD, REQUIREMENTS, SEEDS, MANIFEST, CHECKSUMS}
 NEEDED = ("numpy", "onnxruntime", "pandas", "safetensors", "scikit-learn", "torch")
-NULLS = {name: None for name, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation)}
 UNFITTING = (
     AttributeError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError, OSError, SafetensorError,
     ConfigurationError,
@@ -125,7 +125,7 @@ def write_bundle(
     require_replaceable(folder)
     networks = [_built(config, content) for content in _asked(weights, seeds if boosting else None)]
     kind = "network" if not boosting else "mix" if networks else "boosting"
-    run = {name: value for name, value in config.plain().items() if value is not None}
+    run = config.toml()
     if not networks:
         run = {name: run[name] for name in (*DataConfig.model_fields, "health_thresholds")}
         config = RunConfig.build(run)
@@ -192,7 +192,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     document, described = files.toml(CONFIG), files.json(PREPROCESSING)
     require_format(described, files.folder)
     kind = described.get("kind", "network")
-    config = _fitting(files, CONFIG, lambda: RunConfig.build(NULLS | document["run"]))
+    config = _fitting(files, CONFIG, lambda: RunConfig.build(dict.fromkeys(NULLABLE) | document["run"]))
     files = replace(files, network=network_bytes(config))
     scaling = _fitting(files, PREPROCESSING, lambda: scaling_of(described, config))
     model = _fitting(files, WEIGHTS, lambda: _network(files, WEIGHTS, config)) if kind != "boosting" else None

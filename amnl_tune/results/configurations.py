@@ -65,17 +65,17 @@ def _document(run: RunRow) -> dict[str, Any]:
 
 
 def in_format(documents: Sequence[dict[str, Any]], form: Literal["toml", "json", "yaml"]) -> str:
-    """One document as it is, several as a list (in TOML `[[configuration]]`). TOML has no null: it is left out."""
+    """One document as it is, several as a list (in TOML `[[configuration]]`).
+
+    TOML has no null: a setting without a value is "none" there, a figure without one is left out.
+    """
     if form == "toml":
-        plain = [_without_null(document) for document in documents]
+        plain = [_in_toml(document) for document in documents]
         return tomli_w.dumps(plain[0] if len(plain) == 1 else {"configuration": plain})
     content = documents[0] if len(documents) == 1 else list(documents)
     return json.dumps(content, indent=2) + "\n" if form == "json" else yaml.safe_dump(content, sort_keys=False)
 
 
-def _without_null(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_null(value) if isinstance(value, dict) else value
-        for name, value in document.items()
-        if value is not None
-    }
+def _in_toml(document: dict[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in document.items() if value is not None}
+    return known | {"run": RunConfig.build(document["run"]).toml()}

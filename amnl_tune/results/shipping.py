@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import torch
+from sqlalchemy import select
 
 from amnl_tune import __version__
 from amnl_tune.errors import StorageError, StudyError
@@ -20,7 +21,7 @@ from amnl_tune.results.summary import summarize
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import PromotionRow, RunRow
+from amnl_tune.search.ledger.models import AttemptRow, PromotionRow, RunRow, WorkerRow
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
@@ -81,7 +82,7 @@ def ship(
         weights=artifacts.read_weights(run) if networks else None,
         scaling=data.scaling,
         provenance=_provenance(spec, run if networks else None, promotion.number, data.sha256, scores)
-        | {"condition_distance": known},
+        | {"condition_distance": known, "execution": _execution(ledger, run) if networks else {}},
         metrics=_metrics(ledger, promotion, score, candidate, run),
         seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete} if several else None,
         boosting=None if wanted is CandidateKind.NETWORK else _boosting(artifacts, spec.name, promotion.number),
@@ -190,6 +191,16 @@ def _provenance(
             "python": platform.python_version(),
         },
     } | ({"git_commit": commit} if commit else {})
+
+
+def _execution(ledger: Ledger, run: RunRow) -> dict[str, Any]:
+    """Beside its configuration, what a run's bits depend on; of the worker that ended it, if it is still known."""
+    with ledger.read() as session:
+        query = select(WorkerRow).join(AttemptRow, AttemptRow.worker == WorkerRow.id).where(AttemptRow.run == run.id)
+        worker = session.scalars(query.order_by(AttemptRow.fence.desc())).first()
+    precision = json.loads(run.result or "{}").get("precision")
+    trained = {"device": worker.device, "threads": worker.threads} if worker else {}
+    return ({"precision": precision} if precision else {}) | trained
 
 
 def _metrics(

@@ -8,7 +8,7 @@ from amnl_tune.search.problems import Problem, did_you_mean, no_setting, shown
 from amnl_tune.search.run_settings import INTEGERS, LISTS, PROTOCOL, refusal
 from amnl_tune.search.space import CategoricalEntry, FloatEntry, Space
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.training.config import RunConfig
+from amnl_tune.training.config import NONE, RunConfig
 
 __all__ = ["sound_space"]
 
@@ -47,7 +47,10 @@ def _entry_problems(space: Space, name: str) -> Iterator[Problem]:
         yield Problem(f"{key}.type", f'must be "categorical", with lists as choices, but got "{entry.type}"')
     elif isinstance(entry, CategoricalEntry):
         for choice in entry.choices:
-            if message := refusal(name, choice):
+            message = refusal(name, choice)
+            if choice == NONE and not message:
+                message = f'cannot be "{NONE}": put it into `fixed.{name}` and make a study for each'
+            if message:
                 yield Problem(f"{key}.choices", message)
     elif isinstance(entry, FloatEntry) and name in INTEGERS:
         yield Problem(f"{key}.type", f'must be "int" or "categorical", but got "float": `{name}` is an integer')

@@ -8,15 +8,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from types import NoneType
+from typing import Any, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from amnl_tune.bounds import MOST_BATCH, MOST_CYCLES, MOST_EPOCHS, MOST_NUMBER, MOST_PATIENCE
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
 
-__all__ = ["ADDED_LATER", "RunConfig", "Schedule", "published_defaults"]
+__all__ = ["ADDED_LATER", "NONE", "NULLABLE", "RunConfig", "Schedule", "published_defaults"]
+
+NONE = "none"
+"""How a setting without a value is written where there is no null: in TOML."""
 
 
 class Schedule(StrEnum):
@@ -60,6 +64,12 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         15, ge=1, le=MOST_PATIENCE, description="epochs without improvement before stopping; null: never stop early"
     )
     min_delta: float = Field(0.001, ge=0.0, description="cycles of RMSE that count as an improvement")
+
+    @field_validator("horizon", "patience", mode="before")
+    @classmethod
+    def _without_value(cls, value: Any) -> Any:
+        """`NONE` as null."""
+        return None if value == NONE else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -105,6 +115,10 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         """JSON-serialisable values, every key present."""
         return self.model_dump(mode="json")
 
+    def toml(self) -> dict[str, Any]:
+        """`plain` for TOML; `build` makes the same configuration of it."""
+        return {name: NONE if value is None else value for name, value in self.plain().items()}
+
     def identity(self) -> dict[str, Any]:
         """`plain`, less what later versions have added and this run leaves at its default: records are known by it."""
         plain = self.plain()
@@ -116,6 +130,9 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         canonical = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+
+NULLABLE = frozenset(n for n, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation))
+"""Settings that need no value."""
 
 ADDED_LATER = frozenset(InputConfig.model_fields) - {"window"}
 """Settings that the first records lack."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save
 
 from amnl_tune.errors import BundleError, StorageError, StudyError
 from amnl_tune.results.bundle import load_bundle, write_bundle
 from amnl_tune.results.prediction import predict
 from amnl_tune.results.shipping import ship
 from amnl_tune.rul.metrics import rmse
+from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.ledger.engine import Ledger
@@ -48,7 +50,9 @@ def test_an_export_says_everything_about_its_run(finished: "Finished") -> None:
     assert provenance["test_data_sha256"] == finished.scores.data_sha256
     assert set(provenance["versions"]) == {"amnl_tune", "torch", "optuna", "python"}
     bundle = load_bundle(finished.bundle)
-    assert set(bundle.config.plain()) == set(document["run"]) | {"horizon", "patience"}
+    assert set(bundle.config.plain()) == set(document["run"])
+    assert RunConfig.build(document["run"]) == bundle.config
+    assert provenance["execution"] == {"precision": "fp32", "device": "cpu", "threads": 1}
     metrics = json.loads((finished.bundle / "metrics.json").read_text())
     assert metrics["mean_over_seeds"]["test_rmse"] == finished.scores.winner.test_rmse
     assert metrics["looks_at_test"] == 1
@@ -149,6 +153,33 @@ def test_an_export_into_the_empty_folder_one_is_in(
     assert load_bundle(tmp_path / "here").config.dataset == "SIM1"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"patience": None, "horizon": None},
+        {"patience": 3, "horizon": 9, "ewma": (), "deviation": 0},
+        {"patience": None, "horizon": 40, "ewma": (0.1, 0.03), "deviation": 20, "age": True, "pad_short": True,
+         "conv_channels": (4, 6), "fc_sizes": (8,), "health_thresholds": (20.5, 70.0), "schedule": "cosine",
+         "pooling": "last+mean", "loss": "grace", "learning_rate": 1e-3 / 3, "seed": 2**63 - 1},
+    ],
+)  # fmt: skip
+def test_config_toml_alone_makes_the_same_run(settings: dict[str, Any], finished: "Finished", tmp_path: Path) -> None:
+    config = _written(finished, tmp_path / "bundle", **settings)
+    run = tomllib.loads((tmp_path / "bundle" / "config.toml").read_text())["run"]
+    assert set(run) == set(RunConfig.model_fields)
+    for rebuilt in (RunConfig.build(run), RunConfig(**run), RunConfig.model_validate_json(json.dumps(run))):
+        assert rebuilt == config
+        assert rebuilt.fingerprint() == config.fingerprint()
+
+
+def test_exports_of_before_left_out_what_has_no_value(finished: "Finished", tmp_path: Path) -> None:
+    _written(finished, tmp_path / "old", patience=None, horizon=None)
+    file = tmp_path / "old" / "config.toml"
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if ' = "none"' not in line))
+    assert "patience" not in file.read_text()
+    assert load_bundle(tmp_path / "old").config.patience is None
+
+
 def test_settings_without_a_value_come_back_without_one(finished: "Finished", tmp_path: Path) -> None:
     _written(finished, tmp_path / "a", patience=None, horizon=None)
     _written(finished, tmp_path / "b", patience=3, horizon=9)
@@ -200,10 +231,10 @@ def test_columns_that_are_missing_are_named(finished: "Finished") -> None:
 
 
 def _written(finished: "Finished", folder: Path, **changes: Any) -> RunConfig:
-    """The finished study's bundle under a changed configuration."""
+    """The finished study's bundle under a changed configuration, untrained."""
     bundle = load_bundle(finished.bundle)
     config = bundle.config.replaced(**changes)
-    weights = (finished.bundle / "model.safetensors").read_bytes()
+    weights = save(AMNL(config).state_dict())
     write_bundle(folder, config=config, weights=weights, scaling=bundle.scaling, provenance={}, metrics={})
     return config
 

@@ -202,6 +202,9 @@ def test_configurations_alone_in_three_formats(finished: "Finished", tmp_path: P
     toml = tomllib.loads(invoke("export", "tiny", "--format", "toml", *storage).stdout)
     assert toml["trial"] == finished.scores.winner.trial_number
     assert toml["run"]["epochs"] == finished.spec.promotion.epochs
+    assert toml["run"]["patience"] == "none"
+    winner = json.loads(invoke("export", "tiny", "--format", "json", *storage).stdout)
+    assert RunConfig.build(toml["run"]) == RunConfig.build(winner["run"])
     told = json.loads(invoke("export", "tiny", "--format", "json", "--trial", 1, *storage).stdout)
     assert (told["trial"], told["run"]["epochs"]) == (1, finished.spec.trial.epochs)
     assert RunConfig.build(told["run"]).plain() == told["run"]
