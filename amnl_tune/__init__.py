@@ -38,4 +38,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("amnl_tune.settings").wait_passively()
     return getattr(import_module("amnl_tune.api"), name)

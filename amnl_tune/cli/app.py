@@ -39,6 +39,7 @@ from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.inherited import settle
 from amnl_tune.masking import without_secrets
+from amnl_tune.settings import wait_passively
 
 __all__ = ["app", "main"]
 
@@ -132,6 +133,7 @@ def main() -> None:
     """The console script."""
     interrupts.keep_interrupts()
     settle(os.environ)
+    wait_passively()
     if logging.lastResort:  # of what is logged where nothing has been set up
         logging.lastResort.setFormatter(DiscreetFormatter())
     try:

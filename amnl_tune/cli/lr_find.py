@@ -32,6 +32,7 @@ def lr_find(
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.ledger.engine import Ledger
     from amnl_tune.search.ledger.schema import upgrade
+    from amnl_tune.search.ledger.studies import as_begun
     from amnl_tune.search.opening import range_test
     from amnl_tune.search.range_test import prior_from
     from amnl_tune.search.study_file import load_study_spec
@@ -44,10 +45,12 @@ def lr_find(
     out = out or places.home / "reports" / f"{spec.name}-lr-range-test.html"
     require_place(out)
     upgrade(places.storage)
+    ledger = Ledger(places.storage)
+    spec = as_begun(ledger, spec)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
     with console.status("Learning rate range test"):
-        test = range_test(Ledger(places.storage), spec, data, device=device or spec.hardware.device)
+        test = range_test(ledger, spec, data, device=device or spec.hardware.device)
     write_range_test(test, out)
     prior = prior_from(test, spec)
     facts = {

@@ -118,6 +118,7 @@ def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, An
     _require_what_the_end_needs(session, spec, out)
     _say(session, f"{spec.name}: {spec.question}")
     opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
+    spec = opened.spec
     _announce(session, opened)
     with session.crew(spec) as crew:
         session.search(spec, opened.prior, crew)

@@ -11,7 +11,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.schema import exclusive, upgrade
-from amnl_tune.search.ledger.studies import Opening, Prior, find_study, freeze, prior_of, settle_prior
+from amnl_tune.search.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior
 from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage, create_optuna_study
@@ -48,6 +48,7 @@ def open_study(
             DataError, StorageError, ConfigurationError.
     """
     upgrade(ledger.url.render_as_string(hide_password=False))
+    spec = as_begun(ledger, spec)
     fleet = source.training(spec.data.dataset)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(fleet, config, artifacts.prepared)
@@ -89,11 +90,11 @@ def _require_fit(spec: StudySpec, config: RunConfig, data: PreparedData) -> None
 
 def range_test(ledger: Ledger, spec: StudySpec, data: PreparedData, *, device: str) -> RangeTest:
     """The study's LR range test: on the incumbent's network, batch, loss and optimiser."""
-    options = spec.lr_range_test
+    options, config = spec.lr_range_test, spec.run_config(spec.incumbent_parameters())
     return cached_range_test(
         ledger,
-        spec.run_config(spec.incumbent_parameters()),
+        config,
         data,
-        RangeTestOptions(start_lr=options.start_lr, end_lr=options.end_lr, num_iter=options.num_iter),
+        RangeTestOptions(options.start_lr, options.end_lr, options.iterations(config.batch_size)),
         device=resolve_device(device),
     )

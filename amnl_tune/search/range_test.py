@@ -75,19 +75,24 @@ def find_range_test(ledger: Ledger, key: str) -> RangeTest | None:
 
 
 def prior_from(test: RangeTest, spec: StudySpec) -> Prior:
-    """A wide log interval around the suggestion inside the file's bounds; the published rate stays inside too.
+    """The file's bounds, less the rates at which training diverges; the suggestion becomes a trial, not a bound.
 
-    Never a hard narrowing (performance: LR range test): the interval is `spread` to either side.
+    A suggestion is a guess within an order of magnitude: a range around it would shut out good rates. So the lower
+    bound stays, and the upper one falls at most to where the sweep diverged, never nearer than `spread` times the
+    suggestion and the incumbent's rate.
     """
-    suggested = test.suggested[Suggestion(spec.lr_range_test.suggestion)]
+    options = spec.lr_range_test
+    suggested = test.suggested[Suggestion(options.suggestion)]
     bounds = spec.learning_rate_bounds()
     if suggested is None or bounds is None:
         return Prior(suggested)
     low, high = bounds
     inside = min(max(suggested, low), high)
-    incumbent = spec.incumbent_parameters()["learning_rate"]
-    spread = spec.lr_range_test.spread
-    return Prior(inside, (min(max(low, inside / spread), incumbent), max(min(high, inside * spread), incumbent)))
+    diverged = test.curve.diverged_at(options.end_lr)
+    if diverged is not None:
+        incumbent = spec.incumbent_parameters()["learning_rate"]
+        high = min(high, max(diverged, options.spread * max(inside, incumbent)))
+    return Prior(inside, (low, high))
 
 
 def _key(config: RunConfig, data: PreparedData, options: RangeTestOptions) -> str:

@@ -23,8 +23,12 @@ from amnl_tune.search.spec_tables import (
     WarmStartTable,
 )
 from amnl_tune.training.config import RunConfig, published_defaults
+from amnl_tune.training.suggestion import Suggestion
 
 __all__ = ["StudySpec"]
+
+FORMER_DEFAULTS = {"start_lr": 1e-6, "num_iter": 100, "suggestion": Suggestion.MINIMUM_10}
+"""Of `[lr_range_test]`, in studies that were begun before the published ones became ours."""
 
 NOT_FROZEN: Mapping[str, Any] = {
     "question": True,
@@ -144,6 +148,16 @@ class StudySpec(Table):
             for key in sorted(then | now)
             if then.get(key) != now.get(key)
         ]
+
+    def continuing(self, begun: Self) -> Self:
+        """This file, for a study that has begun: defaults that its range test was made with are still its own."""
+        now, then = self.lr_range_test, begun.lr_range_test
+        kept = {
+            name: value
+            for name, value in FORMER_DEFAULTS.items()
+            if name not in now.model_fields_set and getattr(then, name) == value
+        }
+        return self.model_copy(update={"lr_range_test": now.model_copy(update=kept)})
 
     def to_json(self) -> str:
         """For the database; `from_json` inverts it exactly."""

@@ -56,6 +56,9 @@ PRUNER_DEFAULTS: dict[str, dict[str, int]] = {
 }
 """Ours where Optuna's own cut before a learning curve says anything (performance: Pruning)."""
 
+MOST_BATCHES, FEWEST_BATCHES, MOST_WINDOWS = 100, 50, 16_384
+"""Of a range test: a full network takes a minute or two for so many windows on two cores."""
+
 Seed = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 
 
@@ -156,11 +159,15 @@ class RangeTestTable(Table):
     """`[lr_range_test]`: torch-lr-finder's words, and what becomes of its curve."""
 
     enabled: bool = True
-    start_lr: float = Field(1e-6, gt=0, le=MOST_RATE)
+    start_lr: float = Field(1e-7, gt=0, le=MOST_RATE)
     end_lr: float = Field(1.0, gt=0, le=MOST_RATE)
-    num_iter: int = Field(100, ge=10, le=10_000)
-    suggestion: Suggestion = Suggestion.MINIMUM_10
+    num_iter: int | None = Field(None, ge=10, le=10_000)
+    suggestion: Suggestion = Suggestion.STEEPEST
     spread: float = Field(10.0, gt=1.0, le=MOST_RATE)
+
+    def iterations(self, batch_size: int) -> int:
+        """Batches of the sweep: the file's own number, else 100, but fewer large ones."""
+        return self.num_iter or max(FEWEST_BATCHES, min(MOST_BATCHES, MOST_WINDOWS // batch_size))
 
     @field_validator("end_lr")
     @classmethod

@@ -20,6 +20,7 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.rng import own_rng
 from amnl_tune.training.state import RunState
+from amnl_tune.training.threads import own_threads, sweep_threads
 
 __all__ = ["RangeTestCurve", "RangeTestOptions", "lr_range_test"]
 
@@ -28,7 +29,7 @@ __all__ = ["RangeTestCurve", "RangeTestOptions", "lr_range_test"]
 class RangeTestOptions:
     """torch-lr-finder's own words: rates rise exponentially from start_lr to end_lr in num_iter steps."""
 
-    start_lr: float = 1e-6
+    start_lr: float = 1e-7
     end_lr: float = 1.0
     num_iter: int = 100
     diverge_th: float = 5.0
@@ -43,6 +44,10 @@ class RangeTestCurve:
 
     lr: tuple[float, ...]
     loss: tuple[float, ...]
+
+    def diverged_at(self, end_lr: float) -> float | None:
+        """The rate at which the sweep ended before it came to `end_lr`; None if it got there."""
+        return self.lr[-1] if self.lr and self.lr[-1] < end_lr * (1 - 1e-6) else None
 
 
 def lr_range_test(
@@ -75,7 +80,7 @@ def lr_range_test(
         generator=state.order,
     )
     criterion = _RawValued(state.loss, state.shared)
-    with own_rng(state.rng, device):
+    with own_rng(state.rng, device), own_threads(sweep_threads(state.model)):
         history = _sweep(state, criterion, loader, options, device)
     return RangeTestCurve(tuple(history["lr"]), tuple(history["loss"]))
 

@@ -1,16 +1,21 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from amnl_tune.rul.configuration import Loss
+from amnl_tune.rul.loss import DualTaskLoss, LossTerms
+from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.lr_range_test import RangeTestOptions, lr_range_test
+from amnl_tune.training.lr_range_test import RangeTestCurve, RangeTestOptions, lr_range_test
 from amnl_tune.training.suggestion import suggestions
+from amnl_tune.training.threads import own_threads, sweep_threads
 
 OPTIONS = RangeTestOptions(num_iter=40)
 
@@ -41,6 +46,7 @@ def test_a_loss_that_blows_up_ends_the_sweep(tiny_config: RunConfig, tiny_data: 
     )
     assert np.all(np.isfinite(curve.loss))
     assert len(curve.lr) == len(curve.loss) < 60
+    assert curve.diverged_at(1e12) == curve.lr[-1]
 
 
 def test_a_notebooks_backend_ends_no_range_test() -> None:
@@ -53,3 +59,35 @@ def test_a_notebooks_backend_ends_no_range_test() -> None:
     environment = os.environ | {"MPLBACKEND": "module://nowhere.backend"}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+
+
+def test_a_sweep_that_reaches_its_last_rate_has_not_diverged(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
+    curve = lr_range_test(tiny_config, tiny_data, RangeTestOptions(end_lr=1e-3, num_iter=12))
+    assert len(curve.lr) == 12
+    assert curve.diverged_at(1e-3) is None
+    assert RangeTestCurve((), ()).diverged_at(1.0) is None
+
+
+def test_a_small_network_is_swept_on_one_thread_whatever_the_process_has(
+    tiny_config: RunConfig, tiny_data: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(DualTaskLoss, "forward", _noting(seen, DualTaskLoss.forward))
+    before = torch.get_num_threads()
+    with own_threads(3):
+        several = lr_range_test(tiny_config, tiny_data, OPTIONS)
+        assert torch.get_num_threads() == 3
+    assert torch.get_num_threads() == before
+    assert set(seen) == {1}
+    with own_threads(1):
+        assert lr_range_test(tiny_config, tiny_data, OPTIONS) == several
+    with torch.device("meta"):
+        assert sweep_threads(AMNL(RunConfig())) == before
+
+
+def _noting(seen: list[int], forward: Callable[..., LossTerms]) -> Callable[..., LossTerms]:
+    def noted(*arguments: Any) -> LossTerms:
+        seen.append(torch.get_num_threads())
+        return forward(*arguments)
+
+    return noted

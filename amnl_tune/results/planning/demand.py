@@ -96,7 +96,7 @@ def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
         drawn=tuple(jobs[config] for config in sampled),
         promoted=tuple(jobs[config] for config in full[:-1]),
         promoted_incumbent=jobs[full[-1]],
-        range_test=spec.lr_range_test.num_iter if spec.lr_range_test.enabled else 0,
+        range_test=spec.lr_range_test.iterations(incumbent.batch_size) if spec.lr_range_test.enabled else 0,
         promotions=(top, both) if spec.promotion.enabled else (0, 0),
         seeds=len(spec.promotion.seeds),
         configs={job.shape: config for config, job in jobs.items()},

@@ -21,6 +21,7 @@ from amnl_tune.search.spec_tables import BudgetTable
 __all__ = [
     "Opening",
     "Prior",
+    "as_begun",
     "extend_study",
     "find_study",
     "freeze",
@@ -38,6 +39,13 @@ class Opening(StrEnum):
     CREATED = "created"
     CONTINUED = "continued"
     EXTENDED = "extended"
+
+
+def as_begun(ledger: Ledger, spec: StudySpec) -> StudySpec:
+    """A file's spec with the defaults that its study was begun with, if there is one."""
+    with ledger.read() as session:
+        row = session.get(StudyRow, spec.name)
+    return spec.continuing(StudySpec.from_json(row.spec)) if row else spec
 
 
 def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str) -> Opening:
