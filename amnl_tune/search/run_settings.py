@@ -30,6 +30,7 @@ PROMOTED: Mapping[str, str] = {
     **OWNED,
     "seed": "promotion.seeds",
     "epochs": "promotion.epochs",
+    "horizon": "promotion.horizon",
     "schedule": "promotion.schedule",
     "patience": "promotion.patience",
 }

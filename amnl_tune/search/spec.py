@@ -120,7 +120,7 @@ class StudySpec(Table):
         return trial_config.replaced(
             seed=seed,
             epochs=full.epochs,
-            horizon=trial_config.horizon,
+            horizon=trial_config.horizon or full.horizon,
             schedule=trial_config.schedule if goes_on else full.schedule,
             patience=full.patience,
             **full.overrides,

@@ -192,6 +192,7 @@ class PromotionTable(Table):
     top_k: int = Field(1, ge=1, le=MOST_TOP)
     seeds: tuple[Seed, ...] = Field((42,), max_length=MOST_SEEDS)
     epochs: int = Field(100, ge=1, le=MOST_EPOCHS)
+    horizon: int | None = Field(None, ge=1, le=MOST_EPOCHS)
     schedule: Schedule = Schedule.FOUR_PHASE
     patience: int | None = Field(None, ge=1, le=MOST_PATIENCE)
     checkpoint_every: int = Field(10, ge=1, le=MOST_EPOCHS)

@@ -13,6 +13,7 @@ from amnl_tune.search.run_settings import OWNED, PROMOTED, clash, refusal
 from amnl_tune.search.space import CategoricalEntry
 from amnl_tune.search.space_rules import sound_space
 from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.spec_tables import PromotionTable, TrialTable
 from amnl_tune.training.config import RunConfig
 
 __all__ = ["checked"]
@@ -26,8 +27,7 @@ def checked(spec: StudySpec, left_out: Collection[str] = ()) -> tuple[StudySpec,
         left_out: entries of the space that the spec lacks because they are wrong themselves.
     """
     problems = list(_length_problems(spec))
-    if any(problem.key == "trial.horizon" for problem in problems):
-        spec = spec.model_copy(update={"trial": spec.trial.model_copy(update={"horizon": None})})
+    spec = _with_sound_lengths(spec, {problem.key for problem in problems})
     spec, found = _sound_settings(spec, left_out)
     problems += found
     spec, found = sound_space(spec, left_out)
@@ -49,12 +49,11 @@ def _length_problems(spec: StudySpec) -> Iterator[Problem]:
     if trial.horizon is not None and trial.horizon < trial.epochs:
         rule = f"must be at least `trial.epochs`, but got (horizon={trial.horizon}, epochs={trial.epochs}); raise it"
         yield Problem("trial.horizon", rule)
-    elif trial.horizon is not None and promotion.enabled and trial.horizon != promotion.epochs:
-        yield Problem(
-            "trial.horizon",
-            f"must equal `promotion.epochs`, but got (horizon={trial.horizon}, epochs={promotion.epochs}): a promotion "
-            "goes on from its trial on one schedule; set both alike, or leave the horizon out",
-        )
+    elif trial.horizon is not None and promotion.enabled:
+        yield from _going_on_problems(trial, promotion)
+    elif promotion.horizon is not None and promotion.horizon < promotion.epochs:
+        got = f"(horizon={promotion.horizon}, epochs={promotion.epochs})"
+        yield Problem("promotion.horizon", f"must be at least `promotion.epochs`, but got {got}; raise it")
     if spec.budget.cost is not None and spec.hardware.price_per_hour is None:
         rule = (
             f"must have a price, but got {spec.budget.cost} without `hardware.price_per_hour`; add one or leave it out"
@@ -66,6 +65,32 @@ def _length_problems(spec: StudySpec) -> Iterator[Problem]:
             f"must allow one trial, but got {spec.budget.epochs} for trials of {trial.epochs} epochs; raise it, or "
             "leave it out",
         )
+
+
+def _going_on_problems(trial: TrialTable, promotion: PromotionTable) -> Iterator[Problem]:
+    """A promotion goes on from its trial's checkpoint, on one schedule: it may end before the schedule does."""
+    why = "a promotion goes on from its trial on one schedule"
+    if promotion.horizon not in (None, trial.horizon):
+        got = f"(trial.horizon={trial.horizon}, promotion.horizon={promotion.horizon})"
+        yield Problem("promotion.horizon", f"must equal `trial.horizon`, but got {got}: {why}; leave one of them out")
+    elif trial.horizon is not None and promotion.epochs > trial.horizon:
+        got = f"(horizon={trial.horizon}, epochs={promotion.epochs})"
+        yield Problem(
+            "trial.horizon", f"must be at least `promotion.epochs`, but got {got}: {why}; raise it, or leave it out"
+        )
+    if promotion.epochs < trial.epochs:
+        got = f"(promotion.epochs={promotion.epochs}, trial.epochs={trial.epochs})"
+        yield Problem("promotion.epochs", f"must be at least `trial.epochs` under a horizon, but got {got}: {why}")
+
+
+def _with_sound_lengths(spec: StudySpec, wrong: Collection[str]) -> StudySpec:
+    """Without the horizons that are wrong, so that nothing else is said of them."""
+    update = {
+        table: getattr(spec, table).model_copy(update={"horizon": None})
+        for table in ("trial", "promotion")
+        if f"{table}.horizon" in wrong
+    }
+    return spec.model_copy(update=update)
 
 
 def _sound_settings(spec: StudySpec, left_out: Collection[str]) -> tuple[StudySpec, list[Problem]]:

@@ -264,6 +264,10 @@ def test_early_stopping_of_promoted_runs(tiny_study: str) -> None:
     going_on = study(tiny_study, trial="epochs = 3\nhorizon = 4", promotion="epochs = 4")
     full = going_on.promotion_config(going_on.run_config(going_on.incumbent_parameters()), 42)
     assert promoted_lengths(going_on, full, runs=1, repeats=1).most == (1,)  # from its trial's checkpoint
+    for trial, epochs in (("epochs = 3\nhorizon = 100", 67), ("epochs = 3", 70)):
+        stops = study(tiny_study, trial=trial, promotion="epochs = 70\nhorizon = 100")
+        full = stops.promotion_config(stops.run_config(stops.incumbent_parameters()), 42)
+        assert promoted_lengths(stops, full, runs=1, repeats=1).most == (epochs,)
 
 
 @pytest.mark.parametrize(

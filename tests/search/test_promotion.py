@@ -41,6 +41,7 @@ from amnl_tune.search.test_selection import contamination, select_on_test
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
+from amnl_tune.training.schedule import lr_factor
 
 pytestmark = pytest.mark.slow
 
@@ -203,6 +204,23 @@ def test_under_one_horizon_a_promotion_goes_on_from_its_trial(
         for run in session.scalars(select(RunRow).where(RunRow.promotion == 1)):
             epochs = session.scalars(select(EpochRow.number).where(EpochRow.run == run.id).order_by(EpochRow.number))
             assert (run.status, list(epochs)) == (RunStatus.COMPLETE, [3, 4])
+
+
+@pytest.mark.slow
+def test_a_promotion_may_end_before_its_schedule_does(
+    spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
+) -> None:
+    trial = TrialTable(epochs=2, horizon=8, checkpoint_every=1)
+    promotion = spec.promotion.model_copy(update={"seeds": (spec.seed,), "epochs": 4})
+    longer = spec.model_copy(update={"trial": trial, "promotion": promotion})
+    place, _ = promoted(longer, open_tiny, source, artifacts)
+    with place.ledger.read() as session:
+        for run in session.scalars(select(RunRow).where(RunRow.promotion == 1)):
+            epochs = session.scalars(select(EpochRow).where(EpochRow.run == run.id).order_by(EpochRow.number)).all()
+            assert (run.status, [epoch.number for epoch in epochs]) == (RunStatus.COMPLETE, [3, 4])
+            config = RunConfig.model_validate_json(run.config or "")
+            halfway = lr_factor(0.5, config.schedule, warmup=config.warmup_fraction, final=config.final_lr_fraction)
+            assert epochs[-1].learning_rate == pytest.approx(config.learning_rate * halfway)
 
 
 def results(ledger: Ledger) -> list[tuple[object, ...]]:

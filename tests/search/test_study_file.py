@@ -91,7 +91,10 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("budget.wall_time", "soon", "budget.wall_time", '"90m"'),
     ("budget.epochs", 2, "budget.epochs", "must allow one trial, but got 2 for trials of 3 epochs"),
     ("trial.horizon", 2, "trial.horizon", "must be at least `trial.epochs`, but got (horizon=2, epochs=3)"),
-    ("trial.horizon", 50, "trial.horizon", "must equal `promotion.epochs`, but got (horizon=50, epochs=4)"),
+    ("trial.horizon", 3, "trial.horizon", "must be at least `promotion.epochs`, but got (horizon=3, epochs=4)"),
+    ("promotion.horizon", 3, "promotion.horizon", "must be at least `promotion.epochs`, but got (horizon=3, epochs=4); raise it"),
+    ("promotion.horizon", 0, "promotion.horizon", "must be at least 1, but got 0"),
+    ("promotion.overrides", {"horizon": 9}, "promotion.overrides.horizon", "is not set here; move it to `promotion.horizon`"),
     ("trial.learning_rate", 0.1, "trial.learning_rate", "did you mean `fixed.learning_rate`?"),
     ("trials", 50, "trials", "did you mean `budget.trials`?"),
     ("sampler.name", "TPESampler2", "sampler.name", "did you mean `TPESampler`?"),
@@ -178,6 +181,35 @@ def test_conditions_must_not_form_a_circle(tiny_study: str) -> None:
     text = with_change(tiny_study, "space.batch_size.when", {"hidden_size": [2]})
     text = with_change(text, "space.hidden_size.when", {"batch_size": [16]})
     assert "batch_size, hidden_size; drop one `when`" in problems(text)["space.batch_size.when"]
+
+
+@pytest.mark.parametrize(
+    ("trial", "promotion", "said"),
+    [
+        ((4, 100), (70, None), {}),
+        ((70, 100), (70, 100), {}),
+        ((4, None), (70, 100), {}),
+        ((4, None), (100, 70), {"promotion.horizon": "must be at least `promotion.epochs`"}),
+        ((4, 100), (70, 90), {"promotion.horizon": "must equal `trial.horizon`"}),
+        ((4, 60), (70, None), {"trial.horizon": "must be at least `promotion.epochs`"}),
+        ((80, 100), (70, None), {"promotion.epochs": "must be at least `trial.epochs` under a horizon"}),
+    ],
+)
+def test_a_schedule_may_span_more_epochs_than_are_trained(
+    trial: tuple[int, int | None], promotion: tuple[int, int | None], said: dict[str, str], tiny_study: str
+) -> None:
+    text = tiny_study
+    for table, (epochs, horizon) in (("trial", trial), ("promotion", promotion)):
+        text = with_change(text, f"{table}.epochs", epochs)
+        text = with_change(text, f"{table}.horizon", horizon) if horizon else text
+    if said:
+        found = problems(text)
+        assert list(found) == list(said)
+        assert all(words in found[key] for key, words in said.items())
+        return
+    spec = parse_study_spec(text)
+    full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
+    assert (full.epochs, full.horizon, full.schedule_epochs) == (70, 100, 100)
 
 
 def test_all_problems_are_listed_at_once(tiny_study: str) -> None:
