@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from amnl_tune.results.training_sentences import stopped_early, trained_too_long
 from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
 from amnl_tune.search.scores import CandidateKind
 
@@ -174,7 +175,8 @@ def notes(promotion: Facts) -> list[str]:
     rows = promotion.get("leaderboard") or ()
     several = any(row["kind"] == CandidateKind.MIX and (row["seeds"] or 0) > 1 for row in rows)
     published = any(row["name"] == "published defaults" for row in rows)
-    said = (how_judged(promotion), MEAN_OVER_SEEDS if several else "", PUBLISHED if published else "")
+    averaged, defaults = MEAN_OVER_SEEDS if several else "", PUBLISHED if published else ""
+    said = (how_judged(promotion), averaged, defaults, stopped_early(promotion.get("full_runs") or ()))
     return [text for text in said if text]
 
 
@@ -225,6 +227,9 @@ def warnings(facts: Facts) -> list[str]:
     contaminated = promotion.get("contaminated")
     if contaminated:
         said.append(f"Contaminated. {_contamination(contaminated)}")
+    winner = (promotion.get("winner") or {}).get("trial")
+    long = trained_too_long(promotion.get("full_runs") or (), winner=winner)
+    said += [long] if long else []
     check = promotion.get("proxy_check") or {}
     if check.get("warning"):
         said.append(f"Short trials. In this study {check['warning']}.")

@@ -224,6 +224,7 @@ def _metrics(
         **({"exported_seed": run.seed} if is_network else {}),
         **({"mean_over_seeds": over_seeds} if is_network else {}),
         "by_seed": {} if no_network else by_seed,
+        "full_runs": [] if no_network else [r for r in told["full_runs"] if r["trial"] == candidate.trial_number],
         "epochs_by_seed": {} if no_network else {str(one.seed): one.epochs_done for one in candidate.complete},
         "published_defaults": _chosen(told["published_defaults"]),
         "mean_predictor": told["mean_predictor"],

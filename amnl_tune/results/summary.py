@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from amnl_tune.results.full_runs import full_runs
 from amnl_tune.results.leaderboard import against_boosting, leaderboard
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow, RunStatus
@@ -82,6 +83,7 @@ def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
         "contaminated": contamination(promotion),
         "looks_at_test": looks.total if looks else 0,
         "looks": looks.plain() if looks else None,
+        "full_runs": full_runs(ledger, study, promotion.number),
     }
     if scores is None:
         now = progress(ledger, study, promotion=promotion.number)
