@@ -543,8 +543,17 @@ def test_another_data_set_is_another_study(spec: StudySpec) -> None:
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 
 
-SHORTER = {"quickstart": 16, **{f"narrow_fd00{number}": 20 for number in range(1, 5)}}
+SHORTER = {"quickstart": 16, "narrow_fd001_first": 20, **{f"narrow_fd00{number}": 20 for number in range(1, 5)}}
 """Epochs of promoted runs: with history a narrow network is at its best long before 100."""
+
+
+def test_the_first_stage_searches_what_matters_most_and_hands_it_on() -> None:
+    first, second = (load_study_spec(SHIPPED[0].parent / f"narrow_fd001{stage}.toml") for stage in ("_first", ""))
+    assert set(first.space.names) == {"learning_rate", "batch_size"}
+    assert not first.promotion.enabled
+    told = {name: value for name, value in first.run_config(first.incumbent).plain().items() if name not in first.space}
+    same = second.run_config(second.incumbent).plain()
+    assert told == {name: same[name] for name in told}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
@@ -554,13 +563,20 @@ def test_shipped_studies(path: Path) -> None:
         12 if path.stem in SHORTER else 20,
         SHORTER.get(path.stem, 100),
     )
+    assert spec.promotion.patience
+    if path.stem not in SHORTER:
+        full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
+        assert (full.patience, full.min_delta) == (15, 0.001)
     if path.stem in SHORTER:
         config = spec.run_config(spec.incumbent_parameters())
         assert config.needs_whole_record
-        assert spec.promotion.patience
         assert spec.promotion.incumbents == ("published", "boosting")
     if path.stem != "quickstart":
-        assert spec.data.dataset == path.stem.removeprefix("narrow_").removesuffix("_window").upper()
+        assert spec.data.dataset == path.stem.removeprefix("narrow_").split("_")[0].upper()
+    rates = spec.learning_rate_bounds()
+    assert rates is not None
+    assert rates[0] < 1e-3
+    assert rates[1] > 3e-3
     if path.stem.startswith("narrow_"):
         assert (spec.fixed["hidden_size"], spec.promotion.seeds) == (32, (42, 123, 456))
     elif path.stem != "quickstart":
@@ -586,7 +602,7 @@ def test_whatever_a_shipped_study_samples_is_a_run(path: Path) -> None:
 def test_the_shipped_studies_are_the_ones_that_the_readme_names() -> None:
     full = ["fd001", "fd002", "fd003", "fd004"]
     narrow = [f"narrow_{name}{kind}" for name in full for kind in ("", "_window")]
-    assert [path.stem for path in SHIPPED] == [*full, *narrow, "quickstart"]
+    assert [path.stem for path in SHIPPED] == sorted([*full, *narrow, "narrow_fd001_first", "quickstart"])
 
 
 README = Path(__file__).parents[2] / "studies" / "README.md"

@@ -1,0 +1,87 @@
+"""What the LR range test suggests, beside the rates that did best: for README's and studies/README.md's table.
+
+    python -m benchmarks.range_tests                 # narrow networks and the full one: minutes of one core
+    python -m benchmarks.range_tests --narrow        # narrow networks alone: half a minute
+
+AMNL_TUNE_DATA names the folder of the C-MAPSS files. Each sweep is a study's own, on one thread, with two seeds; times
+are CPU seconds, so that what else runs here does not count.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from amnl_tune.rul.preparation import prepare
+from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.settings import Settings
+from amnl_tune.training.lr_range_test import RangeTestOptions, lr_range_test
+from amnl_tune.training.suggestion import Suggestion, suggestions
+
+STUDIES = Path(__file__).parents[1] / "studies"
+SEEDS = (42, 43)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A study's network at a batch size; `best` is the rate of the study's answer, or the published ones."""
+
+    study: str
+    batch_size: int
+    best: str
+
+
+FULL = (Arm("fd001", 64, "1e-3 to 3e-3 (published)"), Arm("fd001", 256, "1e-3 to 3e-3 (published)"))
+NARROW = (
+    Arm("narrow_fd001", 64, "1.4e-3"),
+    Arm("narrow_fd002", 64, "1.4e-3"),
+    Arm("narrow_fd003", 64, "1.4e-3"),
+    Arm("narrow_fd004", 64, "3.3e-3"),
+    Arm("narrow_fd001_window", 64, "2.0e-3"),
+    Arm("narrow_fd002_window", 64, "1.1e-3"),
+    Arm("narrow_fd003_window", 64, "1.4e-2"),
+    Arm("narrow_fd004_window", 64, "9.4e-3"),
+)
+"""With the answers of studies/README.md."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--narrow", action="store_true", help="without the full network")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rules = " | ".join(f"`{rule}`" for rule in Suggestion)
+    print(f"| study | batch | did best | {rules} | diverged at | batches | CPU s |\n|{'---|' * (len(Suggestion) + 6)}")
+    for arm in NARROW if arguments.narrow else FULL + NARROW:
+        print(_row(arm), flush=True)
+
+
+def _row(arm: Arm) -> str:
+    """Of one study; what differs by seed stands side by side."""
+    spec = load_study_spec(STUDIES / f"{arm.study}.toml")
+    config = spec.run_config(spec.incumbent_parameters() | {"batch_size": arm.batch_size})
+    data = prepare(FleetSource(Settings.resolve(os.environ).data_dirs).training(config.dataset), config)
+    given = spec.lr_range_test
+    options = RangeTestOptions(given.start_lr, given.end_lr, given.iterations(arm.batch_size))
+    found: dict[Suggestion, list[float | None]] = {rule: [] for rule in Suggestion}
+    ends, batches, seconds = [], [], []
+    for seed in SEEDS:
+        began = time.process_time()
+        curve = lr_range_test(config.replaced(seed=seed), data, options)
+        seconds.append(f"{time.process_time() - began:.0f}")
+        batches.append(str(len(curve.lr)))
+        ends.append(curve.diverged_at(options.end_lr))
+        for rule, rate in suggestions(curve.lr, curve.loss).items():
+            found[rule].append(rate)
+    rates = (*found.values(), ends)
+    told = [", ".join("-" if rate is None else f"{rate:.1e}" for rate in column) for column in rates]
+    cells = (f"`{arm.study}`", str(arm.batch_size), arm.best, *told, ", ".join(batches), ", ".join(seconds))
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
