@@ -8,6 +8,7 @@ from amnl_tune.results.dashboard.guard import Rules, guarded
 from amnl_tune.results.dashboard.mount import mounted
 from amnl_tune.results.dashboard.routes import with_our_pages
 from amnl_tune.results.dashboard.stock import stock_pages
+from amnl_tune.results.dashboard.stock_requests import well_formed
 from amnl_tune.results.dashboard.wsgi import WsgiApp
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
@@ -31,6 +32,7 @@ def dashboard_app(
     """
     with experiments_intended():
         app: WsgiApp = optuna_dashboard.wsgi(storage)
+    app = well_formed(app, storage)
     app = stock_pages(app, prefix, allow_edits=rules.allow_edits)
     app = annotated(app, ledger, artifacts)
     app = with_our_pages(app, ledger)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from amnl_tune.results.dashboard.credentials import Credentials
 from amnl_tune.results.dashboard.login_page import login_page
@@ -20,6 +20,7 @@ from amnl_tune.results.dashboard.wsgi import (
     explained,
     form_of,
     here,
+    path_of,
     path_with_query,
     query_of,
     redirected,
@@ -81,7 +82,7 @@ class _Guard:
         if path in {"/login", "/logout"}:
             return self._door(environ)
         if method == "GET" and self._rules.credentials.token and "token" in (query := query_of(environ)):
-            return self._enter(environ, "", query["token"], path)
+            return self._enter(environ, "", query["token"], path_of(environ))
         if not (path == "/metrics" and self._rules.public_metrics):
             user = self._user(environ)
             if isinstance(user, Answer):
@@ -190,7 +191,7 @@ def _from_here(environ: Environ) -> bool:
     if site is not None and site != "same-origin":
         return False
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == str(environ.get("HTTP_HOST", "")).lower()
+        return bool(origin.partition("://")[2].lower() == str(environ.get("HTTP_HOST", "")).lower())
     return site is not None or "HTTP_AUTHORIZATION" in environ
 
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from urllib.parse import unquote
 
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
 from amnl_tune.results.dashboard.curve import curve_svg, raw_curve
@@ -22,8 +21,12 @@ __all__ = ["with_our_pages"]
 HEALTH_SECONDS = 1.0
 """For which an answer holds: anybody may ask, and the database must not suffer from it."""
 
-CURVE = re.compile(r"/curves/([^/]+)/(\d{1,9})\.svg")
-REPORT = re.compile(r"/report/([^/]+)")
+HEALTH_PATIENCE = 3.0
+"""Seconds that the database has for its answer; whoever asks is told then, and not when a connection gives up."""
+
+CURVE = re.compile(r"/curves/([\w.-]+)/(\d{1,9})\.svg", re.ASCII)
+REPORT = re.compile(r"/report/([\w.-]+)", re.ASCII)
+"""Of studies' names, as their files may have them."""
 
 
 def with_our_pages(app: WsgiApp, ledger: Ledger) -> WsgiApp:
@@ -54,10 +57,10 @@ def _page(ledger: Ledger, health: "_Health", path: str) -> Callable[[], Answer] 
             body=exposition(ledger), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
     if match := CURVE.fullmatch(path):
-        study, trial = unquote(match[1]), int(match[2])
+        study, trial = match[1], int(match[2])
         return lambda: _curve(ledger, study, trial)
     if match := REPORT.fullmatch(path):
-        study = unquote(match[1])
+        study = match[1]
         return lambda: _report(ledger, study)
     return None
 
@@ -89,19 +92,32 @@ class _Health:
     def __init__(self, ledger: Ledger) -> None:
         self._url = ledger.url.render_as_string(hide_password=False)
         self._lock = threading.Lock()
-        self._until = 0.0
-        self._well = False
+        self._look: _Look | None = None
 
     def __call__(self) -> Answer:
         with self._lock:
-            if time.monotonic() >= self._until:
-                try:
-                    require_schema(self._url)  # by a new connection: an old one may still see a file that is gone
-                    self._well = True
-                except StorageError:
-                    self._well = False
-                self._until = time.monotonic() + HEALTH_SECONDS
-            well = self._well
-        if well:
+            if self._look is None or (self._look.ended.is_set() and time.monotonic() >= self._look.until):
+                self._look = _Look(self._url)
+                self._look.start()
+            look = self._look
+        if look.ended.wait(HEALTH_PATIENCE) and look.well:
             return Answer(body=b"ok\n")
         return Answer(HTTPStatus.SERVICE_UNAVAILABLE, b"the database does not answer\n")
+
+
+class _Look(threading.Thread):
+    """One look at the database, which may take as long as it likes."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.ended, self.well, self.until, self._url = threading.Event(), False, 0.0, url
+
+    def run(self) -> None:
+        try:
+            require_schema(self._url)  # by a new connection: an old one may still see a file that is gone
+            self.well = True
+        except StorageError:
+            pass
+        finally:
+            self.until = time.monotonic() + HEALTH_SECONDS
+            self.ended.set()

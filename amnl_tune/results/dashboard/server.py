@@ -4,11 +4,12 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from typing import Any
 
-import waitress
 from waitress import wasyncore
 
 from amnl_tune.errors import ConfigurationError, StorageError
+from amnl_tune.results.dashboard.connections import BoundedServer
 from amnl_tune.results.dashboard.wsgi import WsgiApp
 
 __all__ = ["is_local", "serve"]
@@ -55,12 +56,14 @@ def serve(
         "trusted_proxy": trusted_proxy,
         "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
     }
-    sockets: dict[int, object] = {}
-    server = waitress.create_server(
+    sockets: dict[int, Any] = {}
+    server = BoundedServer(
         app,
-        map=sockets,
-        sockets=[listening],
+        listening,
+        sockets=sockets,
         threads=THREADS,
+        health={"/healthz", f"{prefix}/healthz"},
+        trusts=lambda address: trusted_proxy in {"*", address},
         ident=None,
         max_request_body_size=LARGEST_BODY,
         clear_untrusted_proxy_headers=True,
@@ -69,11 +72,9 @@ def serve(
     try:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}{prefix}/")
         while not stop.is_set():
-            wasyncore.loop(timeout=POLL_SECONDS, map=sockets, count=1)
+            wasyncore.loop(timeout=POLL_SECONDS, use_poll=True, map=sockets, count=1)
     finally:
-        server.task_dispatcher.shutdown()
-        for channel in list(server.active_channels.values()):
-            channel.handle_close()  # with its buffers, which may be files
+        server.end()
         wasyncore.close_all(sockets, ignore_all=True)
 
 

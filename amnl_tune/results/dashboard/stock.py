@@ -63,6 +63,17 @@ table:not([class]) :is(td, th) { text-align: left; vertical-align: top; padding:
 """
 """The bar in the stock pages' head line, room in notes' tables, and one column on a phone."""
 
+READ_ONLY_STYLE = """
+<style>
+#root button:is([aria-label="rename study"], [aria-label="delete study"], [aria-label="delete artifact"],
+  [aria-label="skip trial"], [type="submit"]),
+#root button:has([data-testid="AddBoxIcon"], [data-testid="EditIcon"], [data-testid="StopCircleIcon"]) {
+  display: none; }
+</style>
+"""
+"""Without the buttons that would be refused: new study, rename, delete, edit a note, fail or tell a trial (looked up
+in 0.21.0)."""
+
 
 def stock_pages(app: WsgiApp, prefix: str, *, allow_edits: bool) -> WsgiApp:
     """The stock application, its pages and addresses as they must be under `prefix` ("" for none)."""
@@ -99,10 +110,11 @@ def _adapted(environ: Environ, answer: Answer, allow_edits: bool) -> Answer:
 
 
 def _bar(environ: Environ, allow_edits: bool) -> str:
-    mode = "edits allowed" if allow_edits else "read-only"
+    mode = "edits allowed" if allow_edits else "read-only: changes need --allow-edits"
     user = html.escape(environ.get(USER) or "")
     return (
-        f'{STYLE}<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
+        f"{STYLE}{'' if allow_edits else READ_ONLY_STYLE}"
+        f'<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
         f"<span>{user} · {mode}</span><button>Log out</button></form>"
     )
 

@@ -17,6 +17,7 @@ __all__ = [
     "explained",
     "form_of",
     "here",
+    "path_of",
     "path_with_query",
     "query_of",
     "redirected",
@@ -62,9 +63,10 @@ def explained(environ: Environ, status: HTTPStatus, why: str, **headers: str) ->
 
 
 def redirected(environ: Environ, path: str, **headers: str) -> Answer:
-    """To a path of this dashboard, by GET."""
+    """To a path of this dashboard, perhaps with a query, by GET. A header has ASCII alone: the rest is quoted."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(HTTPStatus.SEE_OTHER, b"", {"Location": here(environ, path)} | named)
+    location = quote(here(environ, path), safe="/?&=#%:;,+@!$'()*~-._")
+    return Answer(HTTPStatus.SEE_OTHER, b"", {"Location": location} | named)
 
 
 def here(environ: Environ, path: str) -> str:
@@ -113,4 +115,9 @@ def answered(app: WsgiApp, environ: Environ) -> Answer:
 def path_with_query(environ: Environ) -> str:
     """What was asked for, without the prefix."""
     query = environ.get("QUERY_STRING", "")
-    return quote(environ["PATH_INFO"]) + (f"?{query}" if query else "")
+    return path_of(environ) + (f"?{query}" if query else "")
+
+
+def path_of(environ: Environ) -> str:
+    """The path that was asked for as a URL has it; PEP 3333 hands its bytes on as Latin-1."""
+    return quote(environ["PATH_INFO"].encode("latin-1"))
