@@ -1,4 +1,4 @@
-"""The dashboard in a real Chromium: login, studies, a study's page with note and figure, a change refused."""
+"""The dashboard in a real Chromium: login, studies, a study's page with note and figure, no button that would fail."""
 
 import shutil
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def _aborted(request: Any) -> bool:
     return "ERR_ABORTED" in str(request.failure)
 
 
-def test_from_the_login_to_a_refused_change(finished: Any, site: Any, page: Any) -> None:
+def test_from_the_login_to_a_page_without_buttons_that_fail(finished: Any, site: Any, page: Any) -> None:
     page.goto(f"{site.url}/dashboard/studies/1")
     assert "/login?next=" in page.url
     page.get_by_label("Token").fill("guess")
@@ -87,13 +87,28 @@ def test_from_the_login_to_a_refused_change(finished: Any, site: Any, page: Any)
     page.goto(f"{site.url}/")
     page.get_by_text("1. tiny").wait_for()
     assert page.complaints == []
-    page.get_by_role("button", name="Create").click()
-    page.get_by_label("Study name").fill("mine")
-    with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
-        page.get_by_role("dialog").get_by_role("button", name="Create").click()
-    assert answered.value.status == 405
-    page.get_by_text("Failed to create a study").wait_for()
-    assert b"mine" not in site.known()("/api/studies").body
+    page.get_by_text("read-only: changes need --allow-edits").wait_for()
+    changing = "Create", "rename study", "delete study"
+    assert [page.get_by_role("button", name=name).count() for name in changing] == [0, 0, 0]
+    assert page.get_by_role("button", name="Reload").count() == 1
+    page.goto(f"{site.url}/dashboard/studies/1/note")
+    page.get_by_text("Feasible best", exact=True).wait_for()
+    assert page.get_by_role("button").filter(has=page.get_by_test_id("EditIcon")).count() == 0
+    refused = page.evaluate(f"fetch('{site.url}/api/studies', {{method: 'POST', body: '{{}}'}}).then(a => a.status)")
+    assert refused == 405
+
+
+def test_where_edits_are_allowed_the_buttons_are_there(finished: Any, serving: Any, browser: Any) -> None:
+    with serving(finished.ledger, finished.artifacts, allow_edits=True) as site:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{site.url}/?token=a-token-that-only-tests-know")
+        page.get_by_text("1. tiny").wait_for()
+        for name in ("Create", "rename study", "delete study"):
+            assert page.get_by_role("button", name=name).count() == 1
+        page.goto(f"{site.url}/dashboard/studies/1/note")
+        page.get_by_role("button").filter(has=page.get_by_test_id("EditIcon")).wait_for()
+        context.close()
 
 
 def test_links_of_the_note_lead_on_and_the_way_out_is_out(site: Any, page: Any) -> None:

@@ -5,9 +5,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import optuna
 import pytest
@@ -69,10 +70,8 @@ class Crowd:
     def _trickle(self) -> None:
         while not self._over.wait(0.2):
             for one in self.sockets:
-                try:
+                with suppress(OSError):  # closed on the other side, as it should be
                     one.sendall(self.more)
-                except OSError:
-                    pass  # closed on the other side, as it should be
 
     def all_closed(self) -> bool:
         """Whether the server has given them all up."""
@@ -213,7 +212,7 @@ def test_odd_origins(site: Any, origin: str) -> None:
 HUGE = "9" * 5000
 READS = [
     *(f"/api/studies/{study}" for study in ("0", "-1", "99", "2147483648", "9" * 30, HUGE, "x", "1.5", "%00")),
-    *(f"/api/studies/1?after={quote(after)}" for after in ("-1", "x", "1.5", "", "٣", HUGE, "\0")),
+    *(f"/api/studies/1?after={quote(after)}" for after in ("-1", "x", "1.5", "٣", HUGE, "\0")),
     *(f"/api/studies/{study}/param_importances" for study in ("99", HUGE)),
     *(f"/api/studies/99/plot/{kind}" for kind in ("contour", "edf")),
     "/api/studies/1/plot/pareto_front",
@@ -329,11 +328,8 @@ def kind() -> str:
     return "sqlite"
 
 
-def test_a_database_that_is_away_is_said_as_such(
-    editable: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_away_is_said_as_such(editable: Any, tmp_path: Path) -> None:
     (file,) = tmp_path.glob("t*.db")
     file.write_bytes(b"no database" * 1000)
     reply = editable("/api/studies/1")
     assert reply.status == 503, reply.text
-    assert urlsplit(editable.url).scheme == "http"
