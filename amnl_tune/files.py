@@ -2,10 +2,12 @@
 
 import errno
 import json
+import logging
 import math
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from amnl_tune.errors import DataError, StorageError
 
@@ -29,6 +31,12 @@ __all__ = [
     "write_parts",
     "writing",
 ]
+
+logger = logging.getLogger(__name__)
+
+WORD_SECONDS = 10.0
+LONGEST_WAIT = 1800.0
+"""Another process may be downloading."""
 
 
 def locate(file_name: str, directories: Sequence[Path]) -> Path | None:
@@ -106,21 +114,41 @@ def require_place(path: Path, *, folder: bool = False) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file `path`, whose folder is made if need be; a second process waits.
+def locked(path: Path, *, longest: float = LONGEST_WAIT) -> Iterator[None]:
+    """Holds the lock file `path`, whose folder is made if need be; a second process waits, and says so.
+
+    Args:
+        path: the file.
+        longest: seconds to wait.
 
     Raises:
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or another process holds the lock for too long.
     """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()  # FileLock itself waits for ever where a file cannot be made
         lock = FileLock(path)
-        lock.acquire()
+        _acquire(lock, path, longest)
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, path: Path, longest: float) -> None:
+    began = time.monotonic()
+    while True:
+        left = longest - (time.monotonic() - began)
+        try:
+            lock.acquire(timeout=max(0.0, min(WORD_SECONDS, left)))
+            return
+        except Timeout:
+            if left <= WORD_SECONDS:
+                raise StorageError(
+                    f"One process at a time writes {path.parent}, but another one has held {path} for more than "
+                    f"{longest:.0f} s; end it (`fuser {path}` tells its number), then run the same command again"
+                ) from None
+            logger.warning("waiting for another process that holds %s", path)
 
 
 def write_content(path: Path, content: bytes) -> None:

@@ -7,10 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from amnl_tune.errors import ConfigurationError
 from amnl_tune.masking import masked
 
-__all__ = ["Settings", "wait_passively"]
+__all__ = ["Settings", "sqlite_url", "wait_passively"]
 
 DEFAULT_HOME = Path("storage") / "local"
 
@@ -59,10 +61,10 @@ class Settings:
             data_dir: `--data-dir`.
             artifacts: `--artifacts`.
         """
-        home = home or Path(environ.get("AMNL_TUNE_HOME") or DEFAULT_HOME)
-        storage = storage or environ.get("AMNL_TUNE_STORAGE") or f"sqlite:///{home / 'amnl_tune.db'}"
+        home = _resolved(home or Path(environ.get("AMNL_TUNE_HOME") or DEFAULT_HOME))
+        storage = storage or environ.get("AMNL_TUNE_STORAGE") or sqlite_url(home / "amnl_tune.db")
         candidates = (data_dir, Path(environ["AMNL_TUNE_DATA"]) if environ.get("AMNL_TUNE_DATA") else None)
-        data_dirs = (*(directory for directory in candidates if directory), home / "data")
+        data_dirs = (*(_resolved(directory) for directory in candidates if directory), home / "data")
         artifacts = artifacts or environ.get("AMNL_TUNE_ARTIFACTS") or None
         return cls(home=home, storage=storage, artifacts=artifacts, data_dirs=data_dirs)
 
@@ -71,3 +73,16 @@ class Settings:
             f"Settings(home={self.home!r}, storage={masked(self.storage)!r}, "
             f"artifacts={masked(self.artifacts or '')!r}, data_dirs={self.data_dirs!r})"
         )
+
+
+def sqlite_url(file: Path) -> str:
+    """A file's storage URL, whatever characters its name has."""
+    return f"sqlite:///{quote(str(file))}"
+
+
+def _resolved(path: Path) -> Path:
+    """Without the `~` that a shell leaves in `--home=~/amnl` and everybody else in a variable."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"A folder must be known, but {path}: {error}; write it out") from error

@@ -37,9 +37,9 @@ def upgrade(
     ] = 0.0,
 ) -> None:
     """Create or upgrade Optuna's tables and ours; `amnl-tune run` does so by itself. Make a backup first."""
-    from amnl_tune.search.ledger.engine import parse_url, shown_url
     from amnl_tune.search.ledger.schema import await_server
     from amnl_tune.search.ledger.schema import upgrade as upgrade_schema
+    from amnl_tune.search.ledger.urls import parse_url, shown_url
 
     places = settings(storage, home)
     await_server(places.storage, wait)
@@ -96,8 +96,8 @@ def restore(
     """Bring a backup into an empty database, SQLite or PostgreSQL: all of it, or nothing."""
     from amnl_tune.installation import as_typed_here
     from amnl_tune.search.ledger.backup import restore as restore_backup
-    from amnl_tune.search.ledger.engine import parse_url, shown_url
     from amnl_tune.search.ledger.schema import head_revision
+    from amnl_tune.search.ledger.urls import parse_url, shown_url
 
     places = settings(storage, home)
     with _bar("restore") as progress:

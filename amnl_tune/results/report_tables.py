@@ -13,7 +13,8 @@ from amnl_tune import __version__
 from amnl_tune.results import sentences
 from amnl_tune.results.budgets import Use
 from amnl_tune.results.frames import RUN_COLUMNS
-from amnl_tune.search.ledger.engine import Ledger, shown_url
+from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.urls import shown_url
 from amnl_tune.search.spec import StudySpec
 
 __all__ = ["below", "budget", "leaderboard", "provenance", "scored", "table"]

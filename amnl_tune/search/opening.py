@@ -10,11 +10,12 @@ from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.schema import exclusive, upgrade
+from amnl_tune.search.ledger.locks import exclusive
+from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior
 from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from amnl_tune.search.trials import borrowed_storage, create_optuna_study, joined
 from amnl_tune.search.warm_start import require_sources, warm_starts
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.lr_range_test import RangeTestOptions
@@ -54,9 +55,10 @@ def open_study(
     data = cached_prepare(fleet, config, artifacts.prepared)
     _require_fit(spec, config, data)
     require_sources(ledger, spec)
-    with exclusive(ledger.url), borrowed_storage(ledger) as storage:
-        opening = freeze(ledger, spec, fleet.sha256)
-        create_optuna_study(storage, spec, new=opening is Opening.CREATED)
+    with borrowed_storage(ledger) as storage, exclusive(ledger) as session:
+        opening = freeze(ledger, spec, fleet.sha256, within=session)
+        with joined(storage, session):
+            create_optuna_study(storage, spec, new=opening is Opening.CREATED)
     require_shared_artifacts(ledger, spec.name, artifacts.store)
     row = find_study(ledger, spec.name)
     test = None

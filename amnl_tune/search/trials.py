@@ -19,9 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
-from amnl_tune.search.ledger.engine import Ledger, connect_options, storage_failures
+from amnl_tune.search.ledger.engine import Ledger, connect_options, guarded, storage_failures
 from amnl_tune.search.ledger.models import Origin, RunRow
+from amnl_tune.search.ledger.optuna_schema import require_this_optuna
 from amnl_tune.search.ledger.studies import Prior
+from amnl_tune.search.ledger.urls import driver_url
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
 from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
@@ -47,13 +49,22 @@ FIXED = "fixed_params"
 
 
 def open_storage(ledger: Ledger) -> RDBStorage:
-    """Optuna's storage on our database; it never creates tables (optuna: Traps). Build it after a fork, not before."""
+    """Optuna's storage on our database; it never creates tables (optuna: Traps). Build it after a fork, not before.
+
+    Raises:
+        StorageError: the database refuses, or another Optuna made the tables.
+    """
+    with ledger.read() as session:
+        require_this_optuna(session.connection(), ledger.url)
     with storage_failures(ledger.url):
-        return RDBStorage(
-            ledger.url.render_as_string(hide_password=False),
+        storage = RDBStorage(
+            driver_url(ledger.url).render_as_string(hide_password=False),
             engine_kwargs=connect_options(ledger.url, pooled=False),
             skip_table_creation=True,
+            skip_compatibility_check=True,  # its own looks by a second connection while it holds the first
         )
+        guarded(storage.engine, ledger.url)
+        return storage
 
 
 @contextmanager

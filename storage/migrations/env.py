@@ -3,7 +3,7 @@
 from alembic import context
 
 from amnl_tune.search.ledger.models import Base
-from amnl_tune.search.ledger.schema import VERSION_TABLE
+from amnl_tune.search.ledger.tables import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

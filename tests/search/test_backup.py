@@ -18,13 +18,13 @@ from amnl_tune.errors import StorageError
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.backup import back_up, restore
-from amnl_tune.search.ledger.copying import table_names
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, make_file
 from amnl_tune.search.ledger.inspection import database_status
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
 from amnl_tune.search.ledger.runs import Budget, claim
-from amnl_tune.search.ledger.schema import VERSION_TABLE, head_revision, upgrade
+from amnl_tune.search.ledger.schema import head_revision, upgrade
 from amnl_tune.search.ledger.studies import freeze
+from amnl_tune.search.ledger.tables import VERSION_TABLE, table_names
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.worker import open_workplace, work
@@ -325,7 +325,7 @@ def test_the_state_of_a_storage(storage: str, spec: StudySpec) -> None:
 
 def test_a_storage_that_this_version_cannot_work_on(storage: str, tmp_path: Path) -> None:
     ledger = Ledger(storage)
-    ledger.engine.connect().close()
+    make_file(ledger.url)
     assert "must hold amnl-tune's tables, but it holds none; run `amnl-tune db upgrade`" in str(
         database_status(storage).problem
     )

@@ -26,7 +26,8 @@ from amnl_tune.search.ledger.competition import bin_of
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import Base, EpochRow, RunRow, RunStatus, StudyRow, TallyRow
 from amnl_tune.search.ledger.runs import DIVERGED_RMSE, FINISHED
-from amnl_tune.search.ledger.schema import VERSION_TABLE, migrations, require_schema, upgrade
+from amnl_tune.search.ledger.schema import migrations, require_schema, upgrade
+from amnl_tune.search.ledger.tables import VERSION_TABLE
 from amnl_tune.search.pruning import competes_when_complete
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage

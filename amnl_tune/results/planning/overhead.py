@@ -19,6 +19,7 @@ from amnl_tune.search.space import FloatEntry, Space
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import BudgetTable, PromotionTable, PrunerTable, RangeTestTable, TrialTable
 from amnl_tune.search.worker import open_workplace, work
+from amnl_tune.settings import sqlite_url
 
 __all__ = ["measure_overheads"]
 
@@ -42,7 +43,7 @@ def measure_overheads(
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "prepared").symlink_to(prepared.absolute(), target_is_directory=True)
-        url = f"sqlite:///{home / 'rehearsal.db'}"
+        url = sqlite_url(home / "rehearsal.db")
         ledger = Ledger(url)
         try:
             small = _small(spec, data)

@@ -18,15 +18,13 @@ from sqlalchemy import Connection
 from amnl_tune.errors import StorageError
 from amnl_tune.files import writing
 from amnl_tune.search.ledger.copying import Progress, copy_into, require_counts, require_empty, row_counts
-from amnl_tune.search.ledger.engine import READ_ONLY, Ledger, parse_url, shown_url, storage_failures
-from amnl_tune.search.ledger.schema import (
-    VERSION_TABLE,
-    current_revision,
-    exclusive,
-    head_revision,
-    known_revisions,
-    upgrade,
-)
+from amnl_tune.search.ledger.engine import READ_ONLY, Ledger, storage_failures
+from amnl_tune.search.ledger.failures import sqlite_remedy
+from amnl_tune.search.ledger.locks import exclusive
+from amnl_tune.search.ledger.schema import current_revision, head_revision, known_revisions, upgrade
+from amnl_tune.search.ledger.tables import VERSION_TABLE
+from amnl_tune.search.ledger.urls import database_file, shown_url
+from amnl_tune.settings import sqlite_url
 
 __all__ = ["Copied", "back_up", "restore"]
 
@@ -69,8 +67,8 @@ def back_up(storage: str, out: Path, progress: Progress = lambda done, total: No
             if source.dialect.name == "sqlite":
                 _copy_pages(source, temporary, progress)
             else:
-                upgrade(f"sqlite:///{temporary}", revision=revision)
-                copy_into(f"sqlite:///{temporary}", source, progress)
+                upgrade(sqlite_url(temporary), revision=revision)
+                _fill(sqlite_url(temporary), source, progress)
             _verify(temporary, rows)
             size = temporary.stat().st_size
             _put(temporary, out)
@@ -86,14 +84,13 @@ def restore(file: Path, storage: str, progress: Progress = lambda done, total: N
         StorageError: no backup, one of a newer version, or a database that holds something.
     """
     _require_whole(file)
-    source_ledger = Ledger(f"sqlite:///{file}")
+    source_ledger = Ledger(sqlite_url(file))
     try:
         with _snapshot(source_ledger) as source:
             revision = _known_revision(source, str(file))
             _require_room(storage, revision)
             upgrade(storage, revision=revision)
-            with exclusive(parse_url(storage)):  # nobody opens a study between the look and the rows
-                rows = copy_into(storage, source, progress)
+            rows = _fill(storage, source, progress)
     except sqlalchemy.exc.IntegrityError as error:
         raise StorageError(
             f"A backup's rows must refer to rows that it has, but {file}: {str(error.orig).splitlines()[0]}; restore "
@@ -104,11 +101,21 @@ def restore(file: Path, storage: str, progress: Progress = lambda done, total: N
     return Copied(rows, revision, file.stat().st_size)
 
 
+def _fill(storage: str, source: Connection, progress: Progress) -> dict[str, int]:
+    """Every row; nobody opens a study between the look and the rows."""
+    ledger = Ledger(storage)
+    try:
+        with exclusive(ledger) as session:
+            return copy_into(session.connection(), ledger.url, source, progress)
+    finally:
+        ledger.close()
+
+
 @contextmanager
 def _snapshot(ledger: Ledger) -> Iterator[Connection]:
     """One moment of a database, for as long as the block takes."""
     if ledger.url.get_backend_name() == "sqlite":
-        if not Path(str(ledger.url.database)).exists():
+        if not database_file(ledger.url).exists():
             raise StorageError(
                 f"A storage must be there, but there is no {ledger.url.database}; set --home or --storage"
             )
@@ -149,6 +156,8 @@ def _copy_pages(source: Connection, path: Path, progress: Progress) -> None:
 def _require_room(storage: str, revision: str) -> None:
     """Nothing there but a schema of the same revision, if anything: so is a target that failed half-way, too."""
     ledger = Ledger(storage)
+    if ledger.url.get_backend_name() == "sqlite" and not database_file(ledger.url).exists():
+        return
     try:
         with ledger.read() as session:
             require_empty(session.connection(), ledger.url)
@@ -204,7 +213,7 @@ def _file(out: Path, temporary: Path) -> Iterator[None]:
             yield
         except sqlite3.Error as error:
             raise StorageError(
-                f"{out} must be writable, but: {error}; free space there, or choose another --out"
+                f"{out} must be writable, but: {error}; {sqlite_remedy(error)}; or choose another --out"
             ) from error
     finally:
         for path in out.parent.iterdir() if out.parent.is_dir() else ():

@@ -3,25 +3,14 @@
 from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
-from optuna.storages._rdb.models import BaseModel as OptunaBase
 from sqlalchemy import URL, Connection, MetaData, Table, func, insert, select, text
 
 from amnl_tune.errors import StorageError
-from amnl_tune.search.ledger.engine import Ledger, shown_url, storage_failures
-from amnl_tune.search.ledger.models import Base
-from amnl_tune.search.ledger.schema import VERSION_TABLE
+from amnl_tune.search.ledger.tables import OPTUNA_VERSION_TABLE, VERSION_TABLE, table_names
+from amnl_tune.search.ledger.urls import shown_url
 
-__all__ = [
-    "OPTUNA_VERSION_TABLE",
-    "Progress",
-    "copy_into",
-    "require_counts",
-    "require_empty",
-    "row_counts",
-    "table_names",
-]
+__all__ = ["Progress", "copy_into", "require_counts", "require_empty", "row_counts"]
 
-OPTUNA_VERSION_TABLE = "alembic_version"
 SCHEMA_TABLES = {VERSION_TABLE, OPTUNA_VERSION_TABLE, "version_info"}
 """Have rows in an empty storage too."""
 
@@ -29,11 +18,6 @@ BATCH = 1000
 
 Progress = Callable[[int, int], None]
 """Called with how much is done, of how much."""
-
-
-def table_names() -> set[str]:
-    """Ours, Optuna's, and the two version tables."""
-    return {*Base.metadata.tables, *OptunaBase.metadata.tables, VERSION_TABLE, OPTUNA_VERSION_TABLE}
 
 
 def _tables(connection: Connection) -> list[Table]:
@@ -50,28 +34,23 @@ def row_counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def copy_into(storage: str, source: Connection, progress: Progress) -> dict[str, int]:
-    """Every row, in one transaction. Both databases have the same tables, described by themselves."""
-    ledger = Ledger(storage)
-    try:
-        with storage_failures(ledger.url), ledger.engine.begin() as target:
-            _require_same_versions(source, target)
-            require_empty(target, ledger.url)
-            counts, origin = row_counts(source), {table.name: table for table in _tables(source)}
-            done, total = 0, sum(counts.values())
-            tables = _tables(target)
-            for table in reversed(tables):
-                target.execute(table.delete())  # what making the schema entered
-            for table in tables:
-                for batch in _batches(source, origin[table.name]):
-                    target.execute(insert(table), batch)
-                    done += len(batch)
-                    progress(done, total)
-            _set_sequences(target, tables)
-            require_counts(row_counts(target), counts, shown_url(ledger.url))
-            return counts
-    finally:
-        ledger.close()
+def copy_into(target: Connection, url: URL, source: Connection, progress: Progress) -> dict[str, int]:
+    """Every row, within the target's transaction. Both databases have the same tables, described by themselves."""
+    _require_same_versions(source, target)
+    require_empty(target, url)
+    counts, origin = row_counts(source), {table.name: table for table in _tables(source)}
+    done, total = 0, sum(counts.values())
+    tables = _tables(target)
+    for table in reversed(tables):
+        target.execute(table.delete())  # what making the schema entered
+    for table in tables:
+        for batch in _batches(source, origin[table.name]):
+            target.execute(insert(table), batch)
+            done += len(batch)
+            progress(done, total)
+    _set_sequences(target, tables)
+    require_counts(row_counts(target), counts, shown_url(url))
+    return counts
 
 
 def _batches(source: Connection, table: Table) -> Iterator[list[dict[str, object]]]:

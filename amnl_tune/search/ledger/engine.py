@@ -1,4 +1,4 @@
-"""The door to the database: URLs, connections, transactions, and what their failures are called.
+"""The door to the database: connections and transactions.
 
 Our tables stand beside Optuna's in one database, SQLite (one host) or PostgreSQL (teams).
 """
@@ -9,80 +9,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy.exc
-from optuna.exceptions import StorageInternalError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
-from amnl_tune.errors import StorageAwayError, StorageError
-from amnl_tune.masking import has_stray_at, masked, without_secrets
+from amnl_tune.errors import StorageError
+from amnl_tune.search.ledger.failures import storage_failures
+from amnl_tune.search.ledger.urls import database_file, driver_url, parse_url
 
 __all__ = [
+    "LOCK_MILLISECONDS",
     "SQLITE_WORKERS",
     "Ledger",
     "connect_options",
     "database_time",
+    "guarded",
     "insert_if_absent",
+    "make_file",
+    "open_engine",
     "parse_url",
-    "shown_url",
     "storage_failures",
 ]
 
 READ_ONLY = "amnl_read_only"
-BUGS = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.DataError)
-"""Database errors that are ours, not the surroundings'."""
 
 SQLITE_TIMEOUT = 60.0
 """Seconds that a writer waits for the others (optuna: a report's p99 is 1.4 s at 16 workers)."""
 
+LOCK_MILLISECONDS = int(SQLITE_TIMEOUT * 1000)
+"""The same on PostgreSQL, whose own default is for ever."""
+
 SQLITE_WORKERS = 8
 """Workers at once on an SQLite file (optuna: SQLite for one host and few workers)."""
-
-
-def parse_url(storage: str) -> URL:
-    """A storage URL of a kind we know, with its driver.
-
-    Raises:
-        StorageError: not a URL, or a database we do not support.
-    """
-    remedy = "use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE, special characters percent-encoded"
-    try:
-        url = make_url(storage)
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise StorageError(f"`--storage` must be a database URL, but got {masked(storage)!r}; {remedy}") from None
-    if has_stray_at(storage) or "@" in (url.host or ""):
-        raise StorageError(
-            f"`--storage` must have one `@`, before the host, but got {masked(storage)!r}; write an `@` of the "
-            "password as %40"
-        )
-    kind = url.get_backend_name()
-    if kind == "sqlite" and url.database and url.database != ":memory:":
-        return url.set(drivername="sqlite")
-    if kind in {"postgresql", "postgres"} and (url.host or "host" in url.query):
-        _require_known_options(url)
-        return url.set(drivername="postgresql+psycopg")
-    raise StorageError(
-        f"`--storage` must name an SQLite file or a PostgreSQL server, but got {masked(storage)!r}; {remedy}"
-    )
-
-
-def _require_known_options(url: URL) -> None:
-    import psycopg  # noqa: PLC0415  (not for SQLite)
-
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    unknown = sorted(set(url.query) - known)
-    if unknown:
-        raise StorageError(
-            f"The query of `--storage` must have libpq's options, but got {', '.join(unknown)} in "
-            f"{shown_url(url)!r}; see https://www.postgresql.org/docs/current/libpq-connect.html"
-        )
-
-
-def shown_url(url: URL) -> str:
-    """The URL as it may be told: without its secrets."""
-    return masked(url.render_as_string(hide_password=False))
 
 
 def connect_options(url: URL, *, pooled: bool = True) -> dict[str, Any]:
@@ -98,6 +57,7 @@ def connect_options(url: URL, *, pooled: bool = True) -> dict[str, Any]:
     return {
         **(pool if pooled else {"poolclass": NullPool}),
         "connect_args": {
+            "prepare_threshold": None,  # behind a pooler the next statement may be in a session that knows none of it
             "connect_timeout": 10,
             "keepalives": 1,
             "keepalives_idle": 30,
@@ -112,7 +72,7 @@ class Ledger:
 
     def __init__(self, storage: str) -> None:
         self.url = parse_url(storage)
-        self.engine = _engine(self.url)
+        self.engine = open_engine(self.url)
         self._reader = self.engine.execution_options(**{READ_ONLY: True})
 
     @contextmanager
@@ -158,20 +118,6 @@ def insert_if_absent(session: Session, table: type[DeclarativeBase], **values: A
     session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
-@contextmanager
-def storage_failures(url: URL) -> Iterator[None]:
-    """Database failures in the user's words; programming errors keep their traceback."""
-    try:
-        yield
-    except (sqlalchemy.exc.DBAPIError, StorageInternalError) as error:
-        if isinstance(error, BUGS):
-            raise
-        place = shown_url(url)
-        reason = without_secrets(_first_line(error), url.render_as_string(hide_password=False))
-        kind = StorageAwayError if _may_return(error, reason, url) else StorageError
-        raise kind(f"The storage {place} must answer, but: {reason}; {_remedy(reason, url)}") from error
-
-
 def _let_go(interrupt: BaseException) -> None:
     """Drops the cursors that an interrupted statement left in the frames of its traceback.
 
@@ -181,15 +127,53 @@ def _let_go(interrupt: BaseException) -> None:
     traceback.clear_frames(interrupt.__traceback__)
 
 
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        _require_folder(Path(str(url.database)))
-    engine = create_engine(url, **connect_options(url))
+def open_engine(url: URL, *, pooled: bool = True) -> Engine:
+    """Connections to a database that is there; SQLite's transactions are ours to begin."""
+    engine = guarded(create_engine(driver_url(url), **connect_options(url, pooled=pooled)), url)
     if url.get_backend_name() == "sqlite":
         # SQLAlchemy's documented recipe: take transactions over from the sqlite3 module, which starts them too late.
         event.listen(engine, "connect", _manual_transactions)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def guarded(engine: Engine, url: URL) -> Engine:
+    """The engine, whose transactions wait for nobody for ever, and stay in the file that the first one was in."""
+    sqlite = url.get_backend_name() == "sqlite"
+    event.listen(engine, "begin", SameFile(database_file(url)) if sqlite else _limit_waiting)
+    return engine
+
+
+class SameFile:
+    """Refuses to go on in an SQLite file that has been moved, deleted or replaced: its writes would be lost.
+
+    SQLite itself compares inodes, too, but only before it writes.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._inode: int | None = None
+
+    def __call__(self, _: Connection) -> None:
+        try:
+            inode = self.file.stat().st_ino
+        except OSError as error:
+            reason = error.strerror
+        else:
+            self._inode = self._inode or inode
+            if inode == self._inode:
+                return
+            reason = "another file has taken its place"
+        raise StorageError(
+            f"An SQLite file must stay where it is while it is in use, but {self.file}: {reason}; put the file back, "
+            "then run the same command again"
+        )
+
+
+def _limit_waiting(connection: Connection) -> None:
+    """For this transaction alone: behind a pooler a session is somebody else's afterwards."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"set local lock_timeout = {LOCK_MILLISECONDS}")
 
 
 def _manual_transactions(connection: Any, _: object) -> None:
@@ -201,40 +185,20 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _require_folder(database: Path) -> None:
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The storage's folder must be writable, but {database.parent} cannot be made: {error.strerror}; "
-            "set --home or --storage to a place that is"
-        ) from error
+def make_file(url: URL) -> None:
+    """An SQLite database that is not there yet, with its folder; the only place that makes one.
 
-
-def _may_return(error: Exception, reason: str, url: URL) -> bool:
-    """A server that restarts or a broken connection, not a refusal; on SQLite another writer that takes too long."""
+    Raises:
+        StorageError: the folder cannot be written.
+    """
     if url.get_backend_name() == "sqlite":
-        return "locked" in reason
-    return isinstance(_cause(error), sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
-
-
-def _cause(error: Exception) -> BaseException:
-    return error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-
-
-def _first_line(error: Exception) -> str:
-    cause = _cause(error)
-    original = getattr(cause, "orig", None) or cause
-    return (str(original).strip().splitlines() or [type(original).__name__])[0]
-
-
-def _remedy(reason: str, url: URL) -> str:
-    if "disk is full" in reason:
-        return "free space, then run the same command again: nothing is lost"
-    if "not a database" in reason:
-        return "move the file away, or set --storage to another one"
-    if "readonly" in reason or "unable to open" in reason:
-        return "make the file and its folder writable, or set --home or --storage"
-    if url.get_backend_name() == "sqlite":
-        return "run the same command again"
-    return "start the server or mend the URL, then run the same command again"
+        file = database_file(url)
+        try:
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+        except OSError as error:
+            raise StorageError(
+                f"The storage's folder must be writable, but {file} cannot be made: {error.strerror}; "
+                "set --home or --storage to a place that is"
+            ) from error

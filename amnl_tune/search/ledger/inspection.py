@@ -6,15 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.exc
-from alembic.script import ScriptDirectory
-from optuna.storages import _rdb as rdb
 from sqlalchemy import Connection, text
 
 from amnl_tune.errors import StorageError
-from amnl_tune.search.ledger.copying import OPTUNA_VERSION_TABLE, table_names
-from amnl_tune.search.ledger.engine import Ledger, shown_url
+from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import StudyRow
+from amnl_tune.search.ledger.optuna_schema import made_by, revision_here, revision_wanted
 from amnl_tune.search.ledger.schema import current_revision, head_revision, known_revisions, outdated
+from amnl_tune.search.ledger.tables import OPTUNA_VERSION_TABLE, table_names
+from amnl_tune.search.ledger.urls import database_file, shown_url
 
 __all__ = ["Connections", "DatabaseStatus", "SqliteFile", "TableSize", "connections", "database_status"]
 
@@ -105,7 +105,7 @@ def database_status(storage: str) -> DatabaseStatus:
         StorageError: it does not answer, or the SQLite file is not there.
     """
     ledger = Ledger(storage)
-    path = Path(str(ledger.url.database))
+    path = database_file(ledger.url)
     if ledger.url.get_backend_name() == "sqlite" and not path.exists():
         raise StorageError(
             f"A storage must be there, but there is no {path}; run `amnl-tune run studies/quickstart.toml`, or set "
@@ -121,9 +121,9 @@ def database_status(storage: str) -> DatabaseStatus:
                 server=_server(connection),
                 schema=current_revision(connection),
                 schema_wanted=head_revision(),
-                optuna_schema=_optuna_schema(connection) if OPTUNA_VERSION_TABLE in there else None,
-                optuna_schema_wanted=_optuna_schema_wanted(),
-                optuna_made_by=_optuna_made_by(connection) if OPTUNA_VERSION_TABLE in there else None,
+                optuna_schema=revision_here(connection) if OPTUNA_VERSION_TABLE in there else None,
+                optuna_schema_wanted=revision_wanted(),
+                optuna_made_by=made_by(connection) if "version_info" in there else None,
                 tables=_sizes(connection, sorted(there & table_names())),
                 studies=_studies(connection) if StudyRow.__tablename__ in there else (),
                 connections=connections(connection),
@@ -156,21 +156,6 @@ def _server(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         return f"SQLite {connection.scalar(text('select sqlite_version()'))}"
     return f"PostgreSQL {connection.scalar(text('show server_version'))}"
-
-
-def _optuna_schema(connection: Connection) -> str | None:
-    version: str | None = connection.scalar(text(f"select version_num from {OPTUNA_VERSION_TABLE}"))
-    return version
-
-
-def _optuna_made_by(connection: Connection) -> str | None:
-    version: str | None = connection.scalar(text("select library_version from version_info"))
-    return version
-
-
-def _optuna_schema_wanted() -> str:
-    """Optuna itself tells it of an existing storage only."""
-    return str(ScriptDirectory(str(Path(rdb.__file__).with_name("alembic"))).get_current_head())
 
 
 def _studies(connection: Connection) -> tuple[str, ...]:

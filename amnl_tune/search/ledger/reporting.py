@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from amnl_tune.search.ledger.competition import TALLIED, Competition, bin_of
-from amnl_tune.search.ledger.engine import Ledger, storage_failures
+from amnl_tune.search.ledger.engine import LOCK_MILLISECONDS, Ledger, storage_failures
 from amnl_tune.search.ledger.runs import Lease, LeaseLostError
 
 __all__ = ["ReportLine", "Verdict"]
@@ -24,8 +24,14 @@ update amnl_runs set
   expires_at = {now} + :ttl,
   epochs_done = case when epochs_done < :number then :number else epochs_done end,
   busy_seconds = :busy_seconds
-where id = :run and owner = :owner and fence = :fence
+where id = :run and owner = :owner and fence = :fence{patience}
 returning id, trial_id"""
+
+PATIENCE = {
+    "sqlite": "",
+    "postgresql": " and (select set_config('lock_timeout', cast(:patience as text), true)) is not null",
+}
+"""For this statement alone, which is its own transaction; every later step waits for `held`."""
 
 DECIDED = """
 select coalesce((select pruned from amnl_epochs where run = :run and number = :number), ({verdict})) as pruned"""
@@ -112,6 +118,7 @@ class ReportLine:
             "fence": lease.fence,
             "ttl": ttl,
             "busy_seconds": busy_seconds,
+            "patience": str(LOCK_MILLISECONDS),
         }
         with storage_failures(self.ledger.url):
             try:
@@ -154,7 +161,8 @@ def _statement(query: str, tallied: bool) -> TextClause:
     types = {name: TYPES.get(name, "double precision") for name in COLUMNS}
     tally = f"tallied as ({TALLIED.format(source='kept')}), " if tallied else ""
     return text(
-        f"with held as ({HELD.format(now=now)}), decided as ({DECIDED.format(verdict=query)}), "
+        f"with held as ({HELD.format(now=now, patience=PATIENCE['postgresql'])}), "
+        f"decided as ({DECIDED.format(verdict=query)}), "
         f"kept as ({KEPT.format(now=now, pruned='(select pruned from decided)', source='from held', **types)}), {tally}"
         f"shown as ({SHOWN.format(trial_id='trial_id', source='from held where trial_id is not null')}) "
         "select (select count(*) from held) as held, (select pruned from decided) as pruned, "
@@ -187,7 +195,7 @@ def _statements(query: str) -> tuple[TextClause, ...]:
     return tuple(
         text(statement)
         for statement in (
-            HELD.format(now=now),
+            HELD.format(now=now, patience=PATIENCE["sqlite"]),
             DECIDED.format(verdict=query),
             KEPT.format(now=now, pruned=":pruned", source=always, **types),
             TALLIED.format(source="amnl_epochs where run = :run and number = :number"),

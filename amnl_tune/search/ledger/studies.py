@@ -12,8 +12,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import ConfigurationError, StudyError
-from amnl_tune.search.ledger.engine import Ledger, database_time, shown_url
+from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, StudyRow
+from amnl_tune.search.ledger.urls import shown_url
 from amnl_tune.search.problems import wording
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import BudgetTable
@@ -48,15 +49,20 @@ def as_begun(ledger: Ledger, spec: StudySpec) -> StudySpec:
     return spec.continuing(StudySpec.from_json(row.spec)) if row else spec
 
 
-def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str) -> Opening:
+def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str, *, within: Session | None = None) -> Opening:
     """Enters a new study, or checks that a known one is still the same question on the same data.
 
     Only the budget, the promotion, the hardware and the wording of the question may change; `budget.trials` only up.
 
+    Args:
+        ledger: our tables.
+        spec: of the study file. data_sha256: of the training data.
+        within: the transaction under way; None: one of its own.
+
     Raises:
         StudyError: the file or the data differ from those of the existing trials.
     """
-    with ledger.write() as session:
+    with ledger.write(within) as session:
         row = session.get(StudyRow, spec.name, with_for_update=True)
         if row is None:
             session.add(

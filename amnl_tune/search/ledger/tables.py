@@ -1,0 +1,50 @@
+"""Whose tables a database holds: ours, Optuna's, or another program's."""
+
+from optuna.storages._rdb.models import BaseModel as OptunaBase
+from sqlalchemy import URL, Connection, inspect, text
+
+from amnl_tune.errors import StorageError
+from amnl_tune.search.ledger.models import Base
+from amnl_tune.search.ledger.urls import shown_url
+
+__all__ = ["OPTUNA_VERSION_TABLE", "VERSION_TABLE", "require_own_database", "table_names"]
+
+VERSION_TABLE = "amnl_schema_version"
+OPTUNA_VERSION_TABLE = "alembic_version"
+OPTUNA_SIGN = "version_info"
+"""Optuna's; `alembic_version` is what every program with Alembic calls its own."""
+
+
+def table_names() -> set[str]:
+    """Ours, Optuna's, and the two version tables."""
+    return {*Base.metadata.tables, *OptunaBase.metadata.tables, VERSION_TABLE, OPTUNA_VERSION_TABLE}
+
+
+def require_own_database(connection: Connection, url: URL) -> None:
+    """Looks before any table is made; a database that has ours already is left in peace.
+
+    Raises:
+        StorageError: another program's tables are there, or texts cannot be kept.
+    """
+    there = set(inspect(connection).get_table_names())
+    if VERSION_TABLE in there:
+        return
+    foreign = there - table_names() if OPTUNA_SIGN in there else there
+    if foreign:
+        shown = ", ".join(sorted(foreign)[:5]) + (f" and {len(foreign) - 5} more" if len(foreign) > 5 else "")
+        raise StorageError(
+            f"amnl-tune must have a database of its own, but {shown_url(url)} has tables of "
+            f"another program ({shown}); make an empty one and name it with --storage"
+        )
+    _require_utf8(connection, url)
+
+
+def _require_utf8(connection: Connection, url: URL) -> None:
+    if connection.dialect.name == "sqlite":
+        return
+    encoding = connection.scalar(text("show server_encoding"))
+    if encoding != "UTF8":
+        raise StorageError(
+            f"The database's encoding must be UTF8, but {shown_url(url)} has {encoding}; "
+            "make one with `create database amnl encoding 'UTF8' template template0` and name it with --storage"
+        )
