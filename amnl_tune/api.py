@@ -26,6 +26,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.schema import require_schema
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import find_run, open_promotion
 from amnl_tune.search.scoring import score_again
@@ -140,7 +141,7 @@ def promote(
     """
     places = _places(home, storage, data_dir, artifacts)
     ledger = _ledger(places)
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     session = _session(places, spec, ledger, workers=workers, threads=threads, device=device)
     session.require_shared_artifacts(study)
     number = open_promotion(ledger, spec, top_k=top, seeds=seeds, random=random)
@@ -177,7 +178,7 @@ def export(
     """
     places = _places(home, storage, data_dir, artifacts)
     ledger = _ledger(places)
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     session = _session(places, spec, ledger)
     ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial, kind=kind)
     return Path(out)
@@ -233,7 +234,7 @@ def study_data(
     """
     places = _places(home, storage, data_dir, None)
     row = find_study(_ledger(places), study)
-    spec = StudySpec.from_json(row.spec)
+    spec = stored_spec(row)
     return data_of_study(row, spec, FleetSource(places.data_dirs), Artifacts(places.home))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from amnl_tune.cli.options import ArtifactUrl, Home, Json, Storage, settings
+from amnl_tune.cli.options import ArtifactUrl, Home, Json, Storage, settings, study_name
 
 __all__ = ["doctor"]
 
@@ -14,7 +14,9 @@ STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
 def doctor(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Look at this study only.")] = None,
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Look at this study only.", callback=study_name)
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Do what is safe to do, and say what was done.")] = False,
     storage: Storage = None,
     home: Home = None,

@@ -34,6 +34,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import physical_cores, threads_for
 from amnl_tune.search.ledger.engine import Ledger, parse_url
 from amnl_tune.search.ledger.runs import open_runs, trials_left
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.progress import progress
 from amnl_tune.search.spec import StudySpec
@@ -143,7 +144,7 @@ def _study(wishes: Wishes) -> tuple[Ledger, StudySpec]:
             f"Study {wishes.study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` "
             "first, or use --wait"
         )
-    spec = StudySpec.from_json(row.spec)
+    spec = stored_spec(row)
     FleetSource(wishes.places.data_dirs).require(spec.data.dataset)
     require_enough_storage(wishes.places.storage, wishes.workers or spec.hardware.workers)
     return ledger, spec
@@ -194,7 +195,7 @@ def _conclude(wishes: Wishes, ledger: Ledger, spec: StudySpec) -> None:
         StudyError: the workers were asked to leave before the study was done.
     """
     row = find_study(ledger, spec.name)
-    budget = budget_of(StudySpec.from_json(row.spec), prior_of(row))
+    budget = budget_of(stored_spec(row), prior_of(row))
     if row.stopped_at is None and (open_runs(ledger, spec.name) or trials_left(ledger, spec.name, budget)):
         raise StudyError(
             f"Workers stay until a study is done, but they were asked to leave study {spec.name!r} before; "

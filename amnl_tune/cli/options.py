@@ -28,7 +28,16 @@ __all__ = [
     "existing_ledger",
     "finite",
     "settings",
+    "study_name",
 ]
+
+
+def study_name(name: str | None) -> str | None:
+    """A name that may become a file's. Raises StudyError."""
+    from amnl_tune.search.names import require_study_name
+
+    return None if name is None else require_study_name(name)
+
 
 Storage = Annotated[
     str | None,
@@ -56,7 +65,7 @@ Threads = Annotated[
 ]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard scalars.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.")]
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study.", callback=study_name)]
 StudyFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Study file (TOML); studies/... that came along are found from anywhere.")
 ]

@@ -51,8 +51,8 @@ def export(
     from amnl_tune.results.shipping import ship, ship_best
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
+    from amnl_tune.search.ledger.stored import stored_spec
     from amnl_tune.search.ledger.studies import find_study
-    from amnl_tune.search.spec import StudySpec
 
     if trial is not None and top is not None:
         raise ConfigurationError("An export is of one trial or of the best, but got --trial and --top; leave one out")
@@ -62,7 +62,7 @@ def export(
         )
     places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     if form:
         text = in_format(configurations(ledger, study, trial=trial, top=top), form)
         if out is None:

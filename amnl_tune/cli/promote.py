@@ -86,16 +86,16 @@ def promote(
     from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.devices import require_devices
+    from amnl_tune.search.ledger.stored import stored_spec
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.promotion import open_promotion, seeds_for
     from amnl_tune.search.scoring import require_unscored, score_again
-    from amnl_tune.search.spec import StudySpec
 
     quiet_libraries()
     console = Console(stderr=as_json)
     places = settings(storage, home, data_dir, artifacts)
     ledger = existing_ledger(places)
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     if gpus > 1:
         if workers not in (None, 1):
             raise typer.BadParameter(f"--gpus {gpus} trains one run at a time; leave --workers out")

@@ -44,10 +44,10 @@ def replay(
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.devices import resolve_device
+    from amnl_tune.search.ledger.stored import stored_spec
     from amnl_tune.search.ledger.studies import find_study
     from amnl_tune.search.replaying import recorded_run
     from amnl_tune.search.replaying import replay as replayed
-    from amnl_tune.search.spec import StudySpec
     from amnl_tune.search.study_data import study_data
 
     quiet_libraries()
@@ -55,7 +55,7 @@ def replay(
     ledger = existing_ledger(places)
     record = recorded_run(ledger, study, trial, seed=seed)
     row = find_study(ledger, study)
-    data = study_data(row, StudySpec.from_json(row.spec), FleetSource(places.data_dirs), Artifacts(places.home))
+    data = study_data(row, stored_spec(row), FleetSource(places.data_dirs), Artifacts(places.home))
     own = record.workers[-1].device if record.workers else "auto"
     place = torch.device(resolve_device(device or (own if own == "cpu" or torch.cuda.is_available() else "auto")))
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -23,10 +23,14 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
 
     from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
-    from amnl_tune.search.ledger.studies import study_names
+    from amnl_tune.search.ledger.stored import told_apart
+    from amnl_tune.search.ledger.studies import all_studies
 
     ledger = existing_ledger(settings(storage, home))
-    facts = [summarize(ledger, name) for name in study_names(ledger)]
+    readable, problems = told_apart(all_studies(ledger))
+    for problem in problems.values():
+        typer.echo(f"Left out: {problem}", err=True)
+    facts = [summarize(ledger, name) for name in readable]
     if as_json:
         typer.echo(json_text(facts))
         return

@@ -21,6 +21,7 @@ from amnl_tune.cli.options import (
     finite,
     mlflow_uri,
     settings,
+    study_name,
 )
 from amnl_tune.cli.quiet import DiscreetFormatter, quiet_libraries
 from amnl_tune.launch.parent import WORKER_PARENT
@@ -70,7 +71,8 @@ def _is_gone(parent: int) -> bool:
 
 def worker(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="Name of a study; none, with --wait: every study.")
+        str | None,
+        typer.Argument(metavar="[STUDY]", help="Name of a study; none, with --wait: every study.", callback=study_name),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the study to be opened, and stay for its promotion.")

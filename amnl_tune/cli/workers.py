@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amnl_tune.cli.options import Home, Json, Storage, existing_ledger, settings
+from amnl_tune.cli.options import Home, Json, Storage, existing_ledger, settings, study_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,9 @@ WIDE = 140
 
 
 def workers(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Of this study only.")] = None,
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Of this study only.", callback=study_name)
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds until Ctrl-C.")] = False,
     everyone: Annotated[bool, typer.Option("--all", help="Also workers that have left.")] = False,
     storage: Storage = None,

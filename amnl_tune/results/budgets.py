@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from amnl_tune.search.ledger.models import RunRow, StudyRow
 from amnl_tune.search.ledger.runs import FINISHED
-from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.ledger.stored import stored_spec
 
 __all__ = ["Use", "budget_uses"]
 
@@ -47,7 +47,7 @@ def budget_uses(session: Session, studies: Sequence[StudyRow], now: float) -> di
     for row in studies:
         trials, epochs, busy, last, under_way = sums.get(row.name, (0, 0, 0.0, None, 0))
         end = now if under_way or last is None else last
-        limits = StudySpec.from_json(row.spec).budget.model_dump()
+        limits = stored_spec(row).budget.model_dump()
         uses[row.name] = [
             Use("trials", trials, limits["trials"]),
             Use("epochs", epochs, limits["epochs"]),

@@ -10,6 +10,7 @@ import yaml
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import best_trials, latest_promotion, promoted_candidates
 from amnl_tune.training.config import RunConfig
@@ -60,7 +61,7 @@ def _winner(ledger: Ledger, study: str) -> RunRow:
 
 
 def _document(run: RunRow) -> dict[str, Any]:
-    config = RunConfig.model_validate_json(run.config or "")
+    config = stored_config(run)
     return {"study": run.study, "trial": run.trial_number, "validation_rmse": run.value, "run": config.plain()}
 
 

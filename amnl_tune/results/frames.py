@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
+from amnl_tune.search.ledger.stored import stored_config, stored_spec
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.range_test import RangeTest
 from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
-from amnl_tune.training.config import RunConfig
 
 __all__ = [
     "RUN_COLUMNS",
@@ -40,7 +40,7 @@ def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFr
     Raises:
         StudyError: unknown study.
     """
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     with ledger.read() as session:
         query = select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
         runs = list(session.scalars(query))
@@ -65,7 +65,7 @@ def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFr
 def _searched(run: RunRow, spec: StudySpec) -> dict[str, Any]:
     if not run.config:
         return {}
-    config = RunConfig.model_validate_json(run.config).plain()
+    config = stored_config(run).plain()
     return {name: stored(config[name]) for name in spec.space.active(config)}
 
 

@@ -10,12 +10,12 @@ from amnl_tune.results import engine_figures, engine_frames, figures, frames, se
 from amnl_tune.results.tables import attempts_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import Origin, StudyRow
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scores import CandidateKind, TestScores
 from amnl_tune.search.scoring import latest_scores
-from amnl_tune.search.spec import StudySpec
 
 __all__ = ["PREFIX", "Picture", "pictures"]
 
@@ -42,7 +42,7 @@ def pictures(ledger: Ledger, study: str) -> Iterator[Picture]:
     yield from _promotion(ledger, study)
     scores = latest_scores(ledger, study)
     if scores:
-        spec = StudySpec.from_json(find_study(ledger, study).spec)
+        spec = stored_spec(find_study(ledger, study))
         yield from _engines(scores, spec.run_config(spec.incumbent_parameters()).health_thresholds)
 
 
@@ -81,7 +81,7 @@ def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
 
 def _rule(row: StudyRow) -> str:
     """What the study's rule has suggested, and where the search goes on."""
-    prior, spec = prior_of(row), StudySpec.from_json(row.spec)
+    prior, spec = prior_of(row), stored_spec(row)
     if prior.suggested is None:
         return f"The rule {spec.lr_range_test.suggestion} suggested nothing; the study file's bounds were searched."
     where = "{:.3g} to {:.3g}".format(*prior.interval) if prior.interval else "the study file's bounds"

@@ -15,8 +15,8 @@ from amnl_tune.results.report_tables import budget, leaderboard, provenance, sco
 from amnl_tune.results.sentences import answer, warnings
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger, database_time
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.spec import StudySpec
 
 __all__ = ["drawn", "page", "report_page", "write_report"]
 
@@ -44,7 +44,7 @@ def report_page(ledger: Ledger, study: str) -> str:
         leaderboard(trials_frame(ledger, study)),
         *(drawn(picture.title, picture.figure, picture.caption) for picture in pictures(ledger, study)),
         budget(uses),
-        provenance(ledger, facts, StudySpec.from_json(row.spec)),
+        provenance(ledger, facts, stored_spec(row)),
     ]
     return page(f"{study}: amnl-tune report", "\n".join(body))
 

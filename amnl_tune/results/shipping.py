@@ -22,6 +22,7 @@ from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, PromotionRow, RunRow, WorkerRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
@@ -29,7 +30,6 @@ from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.training.boosting import Boosting
-from amnl_tune.training.config import RunConfig
 
 __all__ = ["EXPORTED", "scored_promotion", "ship", "ship_best"]
 
@@ -71,7 +71,7 @@ def ship(
     candidate = _candidate(ledger, spec.name, promotion.number, number)
     score = _score(scores, candidate, wanted)
     run = min(candidate.complete, key=lambda run: run.value or math.inf)
-    config = RunConfig.model_validate_json(run.config or "")
+    config = stored_config(run)
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())
     networks = wanted is not CandidateKind.BOOSTING

@@ -9,6 +9,7 @@ from amnl_tune.results.leaderboard import against_boosting, leaderboard
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.search.ledger.runs import trials_left
+from amnl_tune.search.ledger.stored import stored_config, stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import best_trials, latest_promotion
@@ -19,7 +20,6 @@ from amnl_tune.search.scoring import latest_scores, looks_of
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.test_selection import contamination
 from amnl_tune.search.worker import budget_of
-from amnl_tune.training.config import RunConfig
 
 __all__ = ["summarize"]
 
@@ -33,7 +33,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         StudyError: unknown study.
     """
     row = find_study(ledger, study)
-    spec = StudySpec.from_json(row.spec)
+    spec = stored_spec(row)
     prior = prior_of(row)
     now = progress(ledger, study, total=spec.budget.trials)
     test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
@@ -62,7 +62,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
 
 
 def _trial(run: RunRow, spec: StudySpec) -> dict[str, Any]:
-    config = RunConfig.model_validate_json(run.config or "{}").plain()
+    config = stored_config(run).plain()
     searched = {name: config[name] for name in spec.space.active(config)}
     return {"trial": run.trial_number, "origin": str(run.origin), "validation_rmse": run.value, "parameters": searched}
 

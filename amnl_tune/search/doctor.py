@@ -20,6 +20,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     database.sqlite_workers,
     database.connections,
     database.studies,
+    database.study_files,
     leases.abandoned_runs,
     leases.dead_workers,
     workers.versions,

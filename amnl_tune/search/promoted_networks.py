@@ -12,6 +12,7 @@ from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.promotion import Candidate
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
@@ -36,7 +37,7 @@ class SeedAnswers:
 
 def run_config(run: RunRow) -> RunConfig:
     """A planned run's configuration."""
-    return RunConfig.model_validate_json(run.config or "")
+    return stored_config(run)
 
 
 def answers_of(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, last: Tensor) -> SeedAnswers:

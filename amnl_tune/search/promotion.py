@@ -16,6 +16,7 @@ from amnl_tune.bounds import MOST_RUNS, MOST_SEEDS, MOST_TOP, require
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, RunStatus
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
@@ -151,7 +152,7 @@ def _plan(
     if spec.promotion.incumbent and incumbent and incumbent.id not in {run.id for run in chosen}:
         chosen.append(incumbent)
     require("trials times seeds", len(chosen) * len(seeds), MOST_RUNS)
-    configs = [(run, RunConfig.model_validate_json(run.config or "")) for run in chosen]
+    configs = [(run, stored_config(run)) for run in chosen]
     return [(run, spec.promotion_config(config, seed)) for run, config in configs for seed in seeds]
 
 

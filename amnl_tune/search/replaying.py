@@ -15,6 +15,7 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.host import host_name
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, RunRow, WorkerRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.promotion import find_run
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
@@ -98,7 +99,7 @@ def replay(
     Args:
         record: of the run. data: the study's. device: where to train. epoch_done: told each epoch's number.
     """
-    config = RunConfig.model_validate_json(record.run.config or "")
+    config = stored_config(record.run)
     precision = record.precision or Precision.FP32
     if precision not in supported(device):
         precision = Precision.FP32

@@ -13,6 +13,7 @@ from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.search.ledger.runs import Lease, finish, held, reasons
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.pruning import competes_when_complete, competition
 from amnl_tune.search.trials import ask, bracket_of, joined, tell
 from amnl_tune.search.workplace import Workplace
@@ -72,7 +73,7 @@ def _begin(place: Workplace, lease: Lease) -> tuple[RunRow, RunConfig]:
     with place.ledger.write() as session, joined(place.storage, session):
         run = held(session, lease)
         if run.config is not None and run.trial_id is not None:  # schema 0001 did not keep the id
-            return run, RunConfig.model_validate_json(run.config)
+            return run, stored_config(run)
         trial, parameters = _ask(place, run)
         config = place.spec.run_config(parameters)
         trial.set_user_attr("config", config.plain())
@@ -117,7 +118,7 @@ def _carry_out_promoted(place: Workplace, lease: Lease, run: RunRow) -> None:
     if _given_up(place, lease, run):
         return
     assert run.config is not None
-    config = RunConfig.model_validate_json(run.config)
+    config = stored_config(run)
     checkpoints = Checkpoints(place.artifacts.store, place.artifacts.folder(run), lease.fence)
     attempt = Attempt(
         place,

@@ -9,8 +9,8 @@ from amnl_tune.search.leaving import Leaving
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.runs import open_runs, trials_left
 from amnl_tune.search.ledger.schema import require_schema
-from amnl_tune.search.ledger.studies import find_study, prior_of, study_names
-from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.ledger.stored import stored_spec, told_apart
+from amnl_tune.search.ledger.studies import all_studies, find_study, prior_of
 from amnl_tune.search.worker import budget_of, work
 from amnl_tune.search.workplace import Workplace
 
@@ -85,7 +85,8 @@ def _prepared(storage: str) -> list[str]:
         return []
     ledger = Ledger(storage)
     try:
-        rows = [find_study(ledger, name) for name in study_names(ledger)]
+        readable, _ = told_apart(all_studies(ledger))
+        rows = [find_study(ledger, name) for name in readable]
         return [row.name for row in rows if row.prepared_at is not None and row.stopped_at is None]
     finally:
         ledger.close()
@@ -95,7 +96,7 @@ def _has_work(storage: str, study: str) -> bool:
     ledger = Ledger(storage)
     try:
         row = find_study(ledger, study)
-        budget = budget_of(StudySpec.from_json(row.spec), prior_of(row))
+        budget = budget_of(stored_spec(row), prior_of(row))
         return bool(open_runs(ledger, study)) or trials_left(ledger, study, budget)
     finally:
         ledger.close()

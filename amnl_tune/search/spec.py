@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from amnl_tune.search.names import LONGEST_NAME, STUDY_NAME
 from amnl_tune.search.space import FloatEntry, Space
 from amnl_tune.search.spec_tables import (
     BudgetTable,
@@ -47,7 +48,7 @@ class StudySpec(Table):
     `study_file` makes it from a file and checks what the tables have to do with each other.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    name: str = Field(pattern=STUDY_NAME, max_length=LONGEST_NAME)
     question: str = ""
     seed: Seed = 42
     data: DataTable

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import fsspec
 
@@ -13,7 +14,7 @@ from amnl_tune.files import write_content
 from amnl_tune.installation import install_extra
 from amnl_tune.masking import masked, without_secrets
 
-__all__ = ["ArtifactStore"]
+__all__ = ["ArtifactStore", "local_folder"]
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
 """Our extra by the URL's protocol."""
@@ -24,6 +25,26 @@ KEYS = {
     "azure": "AZURE_STORAGE_CONNECTION_STRING",
 }
 """Where they belong: in the URL, no package reads them, and each takes them for the bucket's name."""
+
+
+def local_folder(url: str) -> Path:
+    """The folder that a path or a file: URL names; a path is a path, whatever characters it has.
+
+    Raises:
+        StorageError: a file: URL of another host, or a home folder that nobody knows.
+    """
+    path = url
+    if url.startswith("file://"):
+        host, _, rest = url.removeprefix("file://").partition("/")
+        if host not in {"", "localhost"}:
+            raise StorageError(
+                f"A file: URL must name a folder of this host, file:///FOLDER, but got {url!r}; write three slashes"
+            )
+        path = unquote(f"/{rest}")
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise StorageError(f"The artifact folder {url!r} must be known, but: {error}; write it out") from error
 
 
 class ArtifactStore:
@@ -46,7 +67,10 @@ class ArtifactStore:
             )
         try:
             self._files: Any
-            self._files, self.root = fsspec.core.url_to_fs(url)
+            if protocol == "file":
+                self._files, self.root = fsspec.filesystem("file"), str(local_folder(url))
+            else:
+                self._files, self.root = fsspec.core.url_to_fs(url)
         except ImportError as error:
             extra = EXTRAS.get(protocol)
             remedy = f"run `{install_extra(extra)}`" if extra else f"install its package ({error})"

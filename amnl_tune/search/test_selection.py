@@ -19,13 +19,13 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import signature
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import PromotionRow, RunRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import Candidate
 from amnl_tune.search.scores import CandidateScore
 from amnl_tune.search.scoring import ensure_scored, find_promotion, require_finished
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
-from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fitting import fit
@@ -103,7 +103,7 @@ def _runs(chosen: list[Candidate], honest: dict[int | None, CandidateScore]) -> 
 
 def _test_curve(run: RunRow, data: PreparedData, fleet: TestFleet, execution: Execution) -> Iterator[float]:
     """Test RMSE in cycles after each epoch of the run, trained again."""
-    config = RunConfig.model_validate_json(run.config or "")
+    config = stored_config(run)
     rows = engine_rows(fleet.frame, data.scaling, fleet.rul).seen_by(config)
     ends = rows.ends()
     for epoch in fit(config, data, execution=execution):

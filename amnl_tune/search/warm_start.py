@@ -8,10 +8,10 @@ from typing import Any
 from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import Prior, study_names
 from amnl_tune.search.promotion import best_trials
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.training.config import RunConfig
 
 __all__ = ["require_sources", "warm_starts"]
 
@@ -66,4 +66,4 @@ def warm_starts(ledger: Ledger, spec: StudySpec, prior: Prior) -> tuple[dict[str
 
 
 def _values(run: RunRow) -> dict[str, Any]:
-    return RunConfig.model_validate_json(run.config or "").plain()
+    return stored_config(run).plain()

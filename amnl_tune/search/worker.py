@@ -26,6 +26,7 @@ from amnl_tune.search.ledger.file_systems import require_local
 from amnl_tune.search.ledger.models import RunRow, TestScoreRow
 from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs, release
 from amnl_tune.search.ledger.schema import require_schema
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import Prior, find_study, prior_of
 from amnl_tune.search.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
 from amnl_tune.search.promotion import latest_promotion
@@ -77,11 +78,11 @@ def open_workplace(
     require_local(parse_url(storage))
     ledger = Ledger(storage)
     row = find_study(ledger, study)
+    spec = stored_spec(row)
     if row.prepared_at is None:
         raise StudyError(
             f"Study {study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` first"
         )
-    spec = StudySpec.from_json(row.spec)
     artifacts.store.require_writable()
     require_shared_artifacts(ledger, study, artifacts.store)
     return Workplace(
@@ -150,7 +151,7 @@ def _work_once(place: Workplace, own: WorkerIdentity, *, wait: bool) -> bool:
     if row.stopped_at is not None and not wait:
         logger.warning("study %r is stopped; `amnl-tune study resume` lets workers in again", own.study)
         return False
-    place = replace(place, spec=StudySpec.from_json(row.spec))
+    place = replace(place, spec=stored_spec(row))
     budget = budget_of(place.spec, place.prior)
     claimed = place.persist(
         lambda: claim(ledger, own.study, own.id, budget, ttl=place.lease_ttl, promotion=place.promotion)

@@ -1,116 +1,378 @@
-"""A whole `run` where next to nothing is known of user, host and folder: what it needs at its end is there, or is told."""
+"""Databases, folders and names as strangers have them: one line with the remedy, and nothing made or lost."""
 
+import json
 import os
-import shutil
-import subprocess
-import sys
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import select
+import sqlalchemy as sa
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
-from amnl_tune.results.bundle import load_bundle
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import TestScoreRow
+from amnl_tune.errors import StorageAwayError, StorageError
+from amnl_tune.results.dashboard.metrics import exposition
+from amnl_tune.search.ledger.engine import Ledger, parse_url
+from amnl_tune.search.ledger.schema import upgrade
+from amnl_tune.search.ledger.studies import freeze, study_names
+from amnl_tune.search.spec import StudySpec
+from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from amnl_tune.settings import Settings, sqlite_url
 
-UNKNOWN = ["unshare", "--user", "--mount", "--map-user=54321", "--map-group=54321"]
-"""A user number that nobody has entered in passwd, as `docker --user` and OpenShift give."""
+NewStorage = Callable[[str], str]
 
-NOTEBOOK = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PYTHONWARNINGS": "error::UserWarning",
-    "PYTHONOPTIMIZE": "2",
-    "OMP_NUM_THREADS": "7",
-    "TORCHELASTIC_RUN_ID": "somebody's",
-    "WORLD_SIZE": "4",
-    "TZ": "Nowhere/Town",
-    "COLUMNS": "wide",
-    "LC_ALL": "xx_XX",
-}
+
+def refused(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.strip().splitlines()
+    return line.removeprefix("Error: ")
+
+
+def told(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Of a user whose own scripts have libraries' names."""
-    made = tmp_path / "mine"
-    made.mkdir()
-    for name in ("random", "optuna", "profile", "torch"):
-        (made / f"{name}.py").write_text("print('my own experiment runs')\nraise SystemExit(1)\n")
-    return made
+def spec(tiny_study: str) -> StudySpec:
+    return parse_study_spec(tiny_study, name="tiny")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="no other user can be had without `unshare`")
-def test_an_unknown_user_in_a_notebook_runs_the_whole_line(folder: Path, tiny_study: str, fleet_dir: Path) -> None:
-    if subprocess.run([*UNKNOWN, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespaces here")
-    text = tiny_study.replace("trials = 4", "trials = 2").replace("workers = 2", "workers = 1")
-    (folder / "tiny.toml").write_text(text)
-    environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "AMNL_TUNE_DATA": str(fleet_dir), **NOTEBOOK}
-    command = [sys.executable, "-m", "amnl_tune"]
-    ended = subprocess.run(
-        [shutil.which("unshare") or "", *UNKNOWN[1:], *command, "run", "tiny.toml", "--home", "home"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr, ended.stderr
-    assert "my own experiment" not in ended.stdout
-    assert load_bundle(folder / "exports" / "tiny").provenance["study"] == "tiny"
-    ledger = Ledger(f"sqlite:///{folder / 'home' / 'amnl_tune.db'}")
-    with ledger.read() as session:
-        assert session.scalars(select(TestScoreRow.scored_by)).one().startswith("uid-54321@")
+def opened(storage: str, spec: StudySpec) -> None:
+    upgrade(storage)
+    ledger = Ledger(storage)
+    freeze(ledger, spec, "ab" * 32)
+    with borrowed_storage(ledger) as optuna_storage:
+        create_optuna_study(optuna_storage, spec, new=True)
     ledger.close()
 
 
+def as_owner(storage: str, *statements: str) -> None:
+    with psycopg.connect(storage, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.fixture
+def role(postgres_server: str) -> Iterator[str]:
+    """One that may log in, and nothing else."""
+    name = f"app{os.getpid()}"
+    as_owner(postgres_server, f"create role {name} login")
+    yield name
+    as_owner(postgres_server, f"drop role if exists {name}")
+
+
+def by(role: str, storage: str) -> str:
+    return make_url(storage).set(username=role).render_as_string(hide_password=False)
+
+
+def test_a_role_without_privileges(new_storage: NewStorage, role: str, spec: StudySpec) -> None:
+    empty = new_storage("postgresql")
+    message = refused("db", "upgrade", "--storage", by(role, empty))
+    assert "permission denied for schema public; let the database's owner grant it: CREATE on the schema" in message
+    storage = new_storage("postgresql")
+    opened(storage, spec)
+    as_owner(storage, f"grant select on all tables in schema public to {role}")
+    for words in (("study", "stop", "tiny"), ("study", "extend", "tiny", "--trials", "9")):
+        message = refused(*words, "--storage", by(role, storage))
+        assert "permission denied for table amnl_studies" in message
+        assert "SELECT, INSERT, UPDATE, DELETE on its tables" in message
+    assert "tiny" in told("study", "list", "--storage", by(role, storage))
+    as_owner(storage, f"drop owned by {role}")
+
+
+def test_a_role_that_finds_no_schema(new_storage: NewStorage) -> None:
+    storage = new_storage("postgresql")
+    as_owner(storage, "drop schema public")
+    message = refused("db", "upgrade", "--storage", storage)
+    assert "no schema has been selected to create in; make a schema that the role finds" in message
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_tables_that_were_dropped(kind: str, new_storage: NewStorage, spec: StudySpec) -> None:
+    storage = new_storage(kind)
+    opened(storage, spec)
+    ledger = Ledger(storage)
+    with ledger.write() as session:
+        session.execute(sa.text("drop table amnl_workers"))
+    ledger.close()
+    assert "its tables were dropped" in refused("workers", "tiny", "--storage", storage)
+
+
+def test_a_server_that_only_reads(new_storage: NewStorage, spec: StudySpec) -> None:
+    storage = new_storage("postgresql")
+    opened(storage, spec)
+    name = make_url(storage).database
+    as_owner(storage, f"alter database {name} set default_transaction_read_only = on")
+    message = refused("study", "stop", "tiny", "--storage", storage)
+    assert "read-only transaction; name the primary server instead of a standby" in message
+
+
+def test_a_statement_that_is_cancelled_and_a_session_that_is_ended(new_storage: NewStorage) -> None:
+    storage = new_storage("postgresql")
+    upgrade(storage)
+    ledger = Ledger(storage)
+    with (
+        pytest.raises(StorageAwayError, match="somebody or a statement_timeout cancelled it"),
+        ledger.write() as session,
+    ):
+        session.execute(sa.text("set local statement_timeout = 10"))
+        session.execute(sa.text("select pg_sleep(60)"))
+    ended = pytest.raises(StorageAwayError, match=r"terminating connection.*start the server")
+    with ended, ledger.write() as session:
+        pid = session.scalar(sa.text("select pg_backend_pid()"))
+        as_owner(storage, f"select pg_terminate_backend({pid}, 30000)")
+        session.execute(sa.text("select 1"))
+    assert study_names(ledger) == []
+    ledger.close()
+
+
+def test_a_server_without_a_connection_left(new_storage: NewStorage, role: str) -> None:
+    storage = new_storage("postgresql")
+    as_owner(storage, f"alter role {role} connection limit 1")
+    with psycopg.connect(by(role, storage)):
+        message = refused("study", "list", "--storage", by(role, storage))
+    assert "too many connections for role" in message
+    assert "whether it has a connection left (max_connections; fewer workers)" in message
+
+
+def test_texts_that_a_database_cannot_keep(new_storage: NewStorage, postgres_server: str) -> None:
+    name = f"latin{os.getpid()}"
+    as_owner(postgres_server, f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+    storage = make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    message = refused("db", "upgrade", "--storage", storage)
+    assert "encoding must be UTF8, but" in message
+    assert "has LATIN1; make one with `create database amnl encoding 'UTF8' template template0`" in message
+    with psycopg.connect(storage) as connection:
+        assert connection.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    "tables",
     [
-        ("export", "An export goes into a new folder or over an export"),
-        ("place", "must be writable, but: "),
-        ("report", "must be writable, but: "),
-        ("truth", "RUL_SIM1.txt"),
+        [
+            "create table alembic_version (version_num varchar(32))",
+            "insert into alembic_version values ('bd07f7e963c5')",
+        ],
+        ["create table experiments (id integer)", "create table alembic_version (version_num varchar(32))"],
+        ["create table trials (id integer)"],
     ],
 )
-def test_what_the_end_needs_is_checked_before_anything_is_trained(
-    spoil: str, told: str, tiny_study: str, fleet_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(fleet_dir, data)
-    file, out = tmp_path / "tiny.toml", tmp_path / "out" / "export"
-    file.write_text(tiny_study)
-    match spoil:
-        case "export":
-            (out / "thesis").mkdir(parents=True)
-        case "place":
-            out.parent.write_text("a file where a folder is needed")
-        case "report":
-            (tmp_path / "reports" / "tiny.html").mkdir(parents=True)
-        case "truth":
-            for truth in data.glob("RUL_SIM1.txt*"):
-                truth.unlink()
-            (data / "RUL_SIM1.txt").write_text("many\n")
-    monkeypatch.setenv("AMNL_TUNE_DATA", str(data))
-    result = CliRunner().invoke(app, ["run", str(file), "--out", str(out)])
-    assert result.exit_code == 2, result.output
-    assert told in result.stderr
-    assert result.stderr.count("\n") == 1
-    assert not (tmp_path / "amnl_tune.db").exists()
+def test_a_database_of_another_program(kind: str, tables: list[str], new_storage: NewStorage) -> None:
+    """MLflow's, one with tables besides, and one whose table is called like one of Optuna's."""
+    storage = new_storage(kind)
+    engine = sa.create_engine(make_url(storage).set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg"))
+    with engine.begin() as connection:
+        for statement in tables:
+            connection.execute(sa.text(statement))
+        before = sorted(sa.inspect(connection).get_table_names())
+    message = refused("db", "upgrade", "--storage", storage)
+    assert "must have a database of its own, but" in message
+    assert f"tables of another program ({', '.join(before)}); make an empty one" in message
+    with engine.begin() as connection:
+        assert sorted(sa.inspect(connection).get_table_names()) == before
+    engine.dispose()
 
 
-@pytest.mark.parametrize("command", ["lr-find", "profile", "bench", "plan"])
-def test_a_figures_place_is_checked_before_anything_is_measured(
-    command: str, tiny_study: str, fleet_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "tiny.toml"
+def test_optuna_s_own_database_is_taken_in(new_storage: NewStorage) -> None:
+    import optuna
+
+    storage = new_storage("sqlite")
+    optuna.create_study(storage=storage, study_name="theirs")
+    upgrade(storage)
+    assert "studies          none" in told("db", "status", "--storage", storage)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@db:port/amnl",
+        "postgresql://me:secret@db:99999/amnl",
+        "postgresql://me:secret@db/amnl?colour=red",
+        "sqlite:///a.db?mode=ro",
+        "sqlite:///file:a.db?mode=ro&uri=true",
+        "sqlite://host/a.db",
+        "sqlite:///~nobody_here/a.db",
+    ],
+)
+def test_urls_with_a_mistake(url: str) -> None:
+    with pytest.raises(StorageError, match=r"`--storage`|An SQLite URL must be") as caught:
+        parse_url(url)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, spec: StudySpec) -> None:
+    file = tmp_path / "x.db"
+    file.write_text("not a database at all " * 100)
+    assert "file is not a database; move the file away" in refused("db", "upgrade", "--storage", sqlite_url(file))
+    file.unlink()
+    opened(sqlite_url(file), spec)
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\x13" * (len(content) - 4096)
+    file.write_bytes(content)
+    message = refused("study", "list", "--storage", sqlite_url(file))
+    assert "malformed; bring a backup into a new database with `amnl-tune db restore FILE --storage URL`" in message
+
+
+def test_a_file_that_somebody_keeps_locked(tmp_path: Path, spec: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    from amnl_tune.search.ledger import engine
+
+    monkeypatch.setattr(engine, "SQLITE_TIMEOUT", 0.2)
+    file = tmp_path / "x.db"
+    opened(sqlite_url(file), spec)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        message = refused("study", "stop", "tiny", "--storage", sqlite_url(file))
+    assert "database is locked; another process has kept it locked" in message
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may write anywhere."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_file_that_can_only_be_read(spec: StudySpec) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        opened(sqlite_url(place / "x.db"), spec)
+        (place / "x.db").chmod(0o444)
+        place.chmod(0o555)
+        with nobody():
+            assert "tiny" in told("study", "list", "--storage", sqlite_url(place / "x.db"))
+            message = refused("study", "stop", "tiny", "--storage", sqlite_url(place / "x.db"))
+            elsewhere = refused("db", "upgrade", "--storage", sqlite_url(place / "y.db"))
+        place.chmod(0o755)
+        assert "readonly database; make the file and its folder writable" in message
+        assert "storage's folder must be writable, but" in elsewhere
+
+
+def test_a_file_that_is_taken_away_while_it_is_in_use(tmp_path: Path, spec: StudySpec) -> None:
+    file = tmp_path / "x.db"
+    opened(sqlite_url(file), spec)
+    ledger = Ledger(sqlite_url(file))
+    assert study_names(ledger) == ["tiny"]
+    moved = file.rename(tmp_path / "moved.db")
+    with pytest.raises(StorageError, match=r"must stay where it is while it is in use, but .*x\.db: No such file"):
+        study_names(ledger)
+    fresh = Ledger(sqlite_url(file))
+    with pytest.raises(StorageError, match="unable to open database file; it was moved, deleted or replaced"):
+        study_names(fresh)
+    assert not file.exists(), "no empty database appears"
+    file.write_bytes(moved.read_bytes())
+    with pytest.raises(StorageError, match="another file has taken its place; put the file back"):
+        study_names(ledger)
+    file.unlink()
+    moved.rename(file)
+    assert study_names(ledger) == ["tiny"]
+    for one in (ledger, fresh):
+        one.close()
+
+
+@pytest.mark.parametrize("name", ["a?b", "100%41", "a#b", "with space", "a{b}c", "a::b", "ü&=;+"])
+def test_folders_with_any_name(name: str, tmp_path: Path, tiny_study: str, fleet_dir: Path) -> None:
+    """The study is there where it was put, for every command; and nowhere else."""
+    home, file = tmp_path / "deep" / name, tmp_path / "tiny.toml"
     file.write_text(tiny_study)
-    monkeypatch.setenv("AMNL_TUNE_DATA", str(fleet_dir))
-    result = CliRunner().invoke(app, [command, str(file), "--out", str(tmp_path)])
-    assert (result.exit_code, result.stdout) == (2, ""), result.output
-    assert f"{tmp_path} must be writable, but: a folder is there" in result.stderr
+    places = ("--home", home)
+    assert told("db", "upgrade", *places).strip().endswith("is up to date")
+    opened(Settings.resolve({}, home=home).storage, parse_study_spec(tiny_study, name="tiny"))
+    assert "tiny" in told("study", "list", *places)
+    copy = tmp_path / "deep" / f"{name}.copy"
+    told("db", "backup", "--out", copy, *places)
+    other = tmp_path / "deep" / f"{name} again"
+    told("db", "restore", copy, "--home", other)
+    assert "tiny" in told("study", "list", "--home", other)
+    assert json.loads(told("doctor", "--json", *places))[0]["severity"] == "ok"
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == sorted([name, copy.name, other.name])
+    assert (home / "amnl_tune.db").is_file()
+
+
+def test_a_home_that_a_shell_did_not_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    variables = {"AMNL_TUNE_HOME": "~/home", "AMNL_TUNE_DATA": "~/data"}
+    found = Settings.resolve(variables)
+    assert (found.home, found.data_dirs) == (tmp_path / "home", (tmp_path / "data", tmp_path / "home" / "data"))
+    monkeypatch.setenv("AMNL_TUNE_STORAGE", "sqlite:///~/x.db")
+    told("db", "upgrade")
+    assert (tmp_path / "x.db").is_file()
+    assert not (tmp_path / "~").exists()
+    assert "write it out" in refused("study", "list", "--home", "~nobody_here/x")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "..", "/x", "a\\b", "", "x" * 101, "a\n"])
+def test_names_that_would_be_paths(name: str, tmp_path: Path, spec: StudySpec) -> None:
+    storage = sqlite_url(tmp_path / "x.db")
+    opened(storage, spec)
+    before = sorted(tmp_path.rglob("*"))
+    for command in ("report", "export", "promote", "launch", "worker", "doctor", "workers", "compare"):
+        message = refused(command, "--storage", storage, "--home", tmp_path / "h" / "h", "--", name)
+        assert "A study's name must be at most 100 letters, digits" in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def poison(storage: str, name: str, spec: str) -> None:
+    ledger = Ledger(storage)
+    with ledger.write() as session:
+        row = session.execute(sa.text("select * from amnl_studies where name = 'tiny'")).mappings().one()
+        values = dict(row) | {"name": name, "spec": spec}
+        columns = ", ".join(values)
+        session.execute(
+            sa.text(f"insert into amnl_studies ({columns}) values ({', '.join(f':{key}' for key in values)})"), values
+        )
+    ledger.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_studies_that_this_version_cannot_read_spoil_no_other(
+    kind: str, new_storage: NewStorage, spec: StudySpec, tmp_path: Path
+) -> None:
+    storage = new_storage(kind)
+    opened(storage, spec)
+    content = json.loads(spec.to_json())
+    unreadable = {
+        "../x": json.dumps(content | {"name": "../x"}),
+        "newer": json.dumps(content | {"name": "newer", "colour": "red"}),
+        "broken": "{",
+        "deep": "[" * 5000,
+        "taken": json.dumps(content),
+    }
+    for name, stored in unreadable.items():
+        poison(storage, name, stored)
+    result = CliRunner().invoke(app, ["study", "list", "--json", "--storage", storage])
+    assert result.exit_code == 0, result.output
+    assert [study["study"] for study in json.loads(result.stdout)] == ["tiny"]
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == len(unreadable)
+    for name, line in zip(unreadable, lines, strict=True):
+        assert line.startswith("Left out: ")
+        assert repr(name) in line
+    findings = json.loads(told("doctor", "--json", "--storage", storage, "--home", tmp_path, code=1))
+    assert len([one for one in findings if one["check"] == "study files" and one["severity"] == "error"]) == 5
+    ledger = Ledger(storage)
+    metrics = exposition(ledger).decode()
+    ledger.close()
+    assert "amnl_tune_studies_unreadable 5.0" in metrics
+    assert 'amnl_tune_trials{state="waiting",study="tiny"} 0.0' in metrics
+    assert "newer" not in metrics
+    for command in (["study", "show"], ["report"], ["worker"], ["promote"], ["export"]):
+        message = refused(*command, "newer", "--storage", storage, "--home", tmp_path)
+        assert "stored study file of 'newer' must be readable by this version, but colour: " in message
+    assert "it is of 'tiny'" in refused("study", "show", "taken", "--storage", storage)

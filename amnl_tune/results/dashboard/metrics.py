@@ -14,6 +14,7 @@ from amnl_tune.results.budgets import budget_uses
 from amnl_tune.results.dashboard.live_workers import hosts_of_live_workers
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Outcome, RunRow, RunStatus, StudyRow
+from amnl_tune.search.ledger.stored import told_apart
 
 __all__ = ["RATE_SECONDS", "exposition"]
 
@@ -41,14 +42,21 @@ class _LedgerCollector(Collector):
         yield build
         with self._ledger.read() as session:
             now = database_time(session)
-            studies = list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
-            names = [row.name for row in studies]
+            rows = list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
+            specs, unreadable = told_apart(rows)
+            yield _unreadable(len(unreadable))
+            studies, names = [row for row in rows if row.name in specs], list(specs)
             yield from _runs(session, names)
             alive = {study: float(len(hosts)) for study, hosts in hosts_of_live_workers(session, now).items()}
             yield _by_study("amnl_tune_workers_alive", "Workers at work or waiting.", alive, names)
             yield from _leases(session, names, now)
             yield from _epochs(session, names, now)
             yield from _budgets(session, studies, now)
+
+
+def _unreadable(count: int) -> Metric:
+    text = "Studies whose stored file this version cannot read; they are in no other metric."
+    return GaugeMetricFamily("amnl_tune_studies_unreadable", text, value=count)
 
 
 def _runs(session: Session, names: list[str]) -> Iterator[Metric]:

@@ -14,9 +14,9 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.runs import FINISHED
+from amnl_tune.search.ledger.stored import stored_config, stored_spec
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.training.config import RunConfig
 
 __all__ = ["trial_notes"]
 
@@ -49,7 +49,7 @@ def trial_notes(
     """
     if not numbers:
         return {}
-    spec = StudySpec.from_json(find_study(ledger, study).spec)
+    spec = stored_spec(find_study(ledger, study))
     wanted = (
         RunRow.trial_number.in_(numbers)
         if len(numbers) <= FEW
@@ -106,7 +106,7 @@ def _curve(run: RunRow, prefix: str) -> str:
 def _configuration(spec: StudySpec, run: RunRow) -> str:
     if not run.config:
         return ""
-    values = RunConfig.model_validate_json(run.config).plain()
+    values = stored_config(run).plain()
     searched = spec.space.active(values)
     rows = [(plain(name), code(_shown(values[name]))) for name in searched]
     common = " ".join(f"{name}={_shown(value)}" for name, value in values.items() if name not in searched)
@@ -157,7 +157,7 @@ def _promoted(artifacts: Artifacts, runs: Sequence[RunRow], attempts: Mapping[in
 
 
 def _files(artifacts: Artifacts, run: RunRow, attempts: Sequence[Attempt]) -> str:
-    if run.status in FINISHED and run.config and RunConfig.model_validate_json(run.config).horizon is None:
+    if run.status in FINISHED and run.config and stored_config(run).horizon is None:
         return "#### Files\n\nThe checkpoints were cleared away when the trial ended."
     return f"#### Files\n\nCheckpoints: {code(f'{_place(artifacts, attempts)}/{artifacts.folder(run)}')}"
 

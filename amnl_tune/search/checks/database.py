@@ -10,6 +10,8 @@ from amnl_tune.search.ledger.engine import SQLITE_WORKERS
 from amnl_tune.search.ledger.file_systems import is_shared, mount_of, mounts
 from amnl_tune.search.ledger.inspection import connections as server_connections
 from amnl_tune.search.ledger.models import RunRow
+from amnl_tune.search.ledger.stored import told_apart
+from amnl_tune.search.ledger.studies import all_studies
 
 __all__ = [
     "CONNECTIONS_A_WORKER",
@@ -19,6 +21,7 @@ __all__ = [
     "local_file",
     "sqlite_workers",
     "studies",
+    "study_files",
 ]
 
 CONNECTIONS_A_WORKER = 3
@@ -90,6 +93,17 @@ def file_system(file: Path, among: Iterable[tuple[str, str]]) -> Finding:
             "move the file to a local disk, or to PostgreSQL: `amnl-tune db backup`, then `amnl-tune db restore` there",
         )
     return Finding(Severity.OK, "file system", f"the database is on {point or 'a local disk'} ({kind or 'unknown'})")
+
+
+def study_files(case: Case) -> Iterator[Finding]:
+    """Each stored one is readable: whatever is told of all studies leaves the others out."""
+    rows = [row for row in all_studies(case.ledger) if case.study in {None, row.name}]
+    readable, problems = told_apart(rows)
+    for problem in problems.values():
+        what, _, remedy = problem.rpartition("; ")
+        yield Finding(Severity.ERROR, "study files", what, remedy)
+    if not problems:
+        yield Finding(Severity.OK, "study files", f"every stored study file can be read, studies: {len(readable)}")
 
 
 def studies(case: Case) -> Iterator[Finding]:

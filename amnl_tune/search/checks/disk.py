@@ -14,6 +14,7 @@ from amnl_tune.search.checkpoints import LAST
 from amnl_tune.search.checks.finding import Case, Finding, Severity
 from amnl_tune.search.ledger.models import RunRow, RunStatus, StudyRow
 from amnl_tune.search.ledger.runs import FINISHED
+from amnl_tune.search.ledger.stored import told_apart
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.store import ArtifactStore
 
@@ -106,8 +107,9 @@ def kept_checkpoints(case: Case) -> Iterator[Finding]:
     """Those that stay beyond their run's end, and those that the study's settings no longer ask for."""
     files = CheckpointFiles(case.artifacts.store)
     with case.ledger.read() as session:
-        specs = {row.name: StudySpec.from_json(row.spec) for row in session.scalars(select(StudyRow))}
-    there = [run for run in files.runs(KEPT) if run.key[0] in (specs if case.study is None else {case.study})]
+        specs, _ = told_apart(session.scalars(select(StudyRow)))
+    wanted = set(specs) if case.study is None else {case.study} & set(specs)
+    there = [run for run in files.runs(KEPT) if run.key[0] in wanted]
     dropped = [run for run in (_dropped(files, run, specs[run.key[0]]) for run in there) if run.files]
     if dropped:
         yield Finding(
@@ -136,17 +138,18 @@ def _dropped(files: CheckpointFiles, run: RunFiles, spec: StudySpec) -> RunFiles
 def _needed(case: Case) -> tuple[set[RunKey], set[str]]:
     """Runs that may still read a checkpoint, and the studies there are."""
     with case.ledger.read() as session:
-        specs = {row.name: StudySpec.from_json(row.spec) for row in session.scalars(select(StudyRow))}
+        specs, unreadable = told_apart(session.scalars(select(StudyRow)))
         query = select(RunRow.study, RunRow.promotion, RunRow.trial_number, RunRow.slot, RunRow.status)
         rows = list(session.execute(query))
     needed: set[RunKey] = set()
     for study, promotion, trial, slot, status in rows:
         # under one horizon a promoted run goes on from its trial's last checkpoint
-        promotable = promotion == 0 and status is RunStatus.COMPLETE and specs[study].trial.horizon is not None
+        one_horizon = study not in specs or specs[study].trial.horizon is not None
+        promotable = promotion == 0 and status is RunStatus.COMPLETE and one_horizon
         if status not in FINISHED or promotable:
             number = slot if promotion else trial
             needed |= {(study, promotion, number)} if number is not None else set()
-    return needed, set(specs)
+    return needed, {*specs, *unreadable}
 
 
 def _listed(runs: list[RunFiles]) -> str:

@@ -4,6 +4,7 @@ Our tables stand beside Optuna's in one database, SQLite (one host) or PostgreSQ
 """
 
 import traceback
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class Ledger:
         self.url = parse_url(storage)
         self.engine = open_engine(self.url)
         self._reader = self.engine.execution_options(**{READ_ONLY: True})
+        weakref.finalize(self, self.engine.dispose)  # whoever forgets to close it leaves no connection behind
 
     @contextmanager
     def write(self, within: Session | None = None) -> Iterator[Session]:

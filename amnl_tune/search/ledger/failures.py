@@ -113,8 +113,8 @@ SQLITE["SQLITE_LOCKED"] = SQLITE["SQLITE_BUSY"]
 
 ON_PING = {
     Ping.OK: Failure(
-        "the server is there, so check user, password and database of the URL, and whether the server has a connection "
-        "left (max_connections)",
+        "the server is there: mend the URL (user, password, database), or see whether it has a connection left "
+        "(max_connections; fewer workers)",
         away=True,
     ),
     Ping.REJECT: Failure("it is starting or stopping; run the same command again", away=True),

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, StudyRow
+from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.urls import shown_url
+from amnl_tune.search.names import require_study_name
 from amnl_tune.search.problems import wording
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import BudgetTable
@@ -22,6 +24,7 @@ from amnl_tune.search.spec_tables import BudgetTable
 __all__ = [
     "Opening",
     "Prior",
+    "all_studies",
     "as_begun",
     "extend_study",
     "find_study",
@@ -46,7 +49,7 @@ def as_begun(ledger: Ledger, spec: StudySpec) -> StudySpec:
     """A file's spec with the defaults that its study was begun with, if there is one."""
     with ledger.read() as session:
         row = session.get(StudyRow, spec.name)
-    return spec.continuing(StudySpec.from_json(row.spec)) if row else spec
+    return spec.continuing(stored_spec(row)) if row else spec
 
 
 def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str, *, within: Session | None = None) -> Opening:
@@ -78,7 +81,7 @@ def freeze(ledger: Ledger, spec: StudySpec, data_sha256: str, *, within: Session
                 )
             )
             return Opening.CREATED
-        before = StudySpec.from_json(row.spec)
+        before = stored_spec(row)
         _require_same(session, row, before, spec, data_sha256)
         _require_running(row)
         _enter(row, spec)
@@ -131,7 +134,7 @@ def extend_study(ledger: Ledger, name: str, **limits: float | None) -> StudySpec
     find_study(ledger, name)
     with ledger.write() as session:
         row = session.get_one(StudyRow, name, with_for_update=True)
-        spec = StudySpec.from_json(row.spec)
+        spec = stored_spec(row)
         given = {key: value for key, value in limits.items() if value is not None}
         for key, value in given.items():
             before = getattr(spec.budget, key)
@@ -177,7 +180,8 @@ def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: Stud
 
 
 def find_study(ledger: Ledger, name: str) -> StudyRow:
-    """Raises StudyError, naming what there is, if the study is unknown."""
+    """Raises StudyError, naming what there is, if the study is unknown or the name cannot be a study's."""
+    require_study_name(name)
     with ledger.read() as session:
         row = session.get(StudyRow, name)
     if row is None:
@@ -193,6 +197,12 @@ def study_names(ledger: Ledger) -> list[str]:
     """All studies, oldest first."""
     with ledger.read() as session:
         return list(session.scalars(select(StudyRow.name).order_by(StudyRow.created_at)))
+
+
+def all_studies(ledger: Ledger) -> list[StudyRow]:
+    """Their rows, oldest first."""
+    with ledger.read() as session:
+        return list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
 
 
 @dataclass(frozen=True)
