@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
-from amnl_tune.training.config import RunConfig
+from amnl_tune.search.ledger.stored import stored_config
 
 __all__ = ["full_runs"]
 
@@ -33,7 +33,7 @@ def _told(run: RunRow, epochs: list[EpochRow]) -> dict[str, Any]:
         "trial": run.trial_number,
         "seed": run.seed,
         "last_epoch": epochs[-1].number,
-        "allowed_epochs": RunConfig.model_validate_json(run.config or "").epochs,
+        "allowed_epochs": stored_config(run).epochs,
         "best_epoch": best.number,
         "best_rmse": best.validation_rmse,
         "last_rmse": epochs[-1].validation_rmse,

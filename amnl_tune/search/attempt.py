@@ -1,6 +1,7 @@
 """One worker's attempt at a run: train, report, checkpoint, and stop when the study says so."""
 
 import math
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.following import fit_together
 from amnl_tune.search.leaving import LeavingError
+from amnl_tune.search.ledger.attempts import goes_on_from
 from amnl_tune.search.ledger.competition import Competition
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease
@@ -28,6 +30,9 @@ Judge = Callable[[Sequence[float], float], Competition]
 BEHIND = 4
 """Undelivered reports that memory alone may hold; beyond, each epoch's checkpoint has them on disk."""
 
+LONG = 30.0
+"""Seconds of training that may be lost with a worker, where an epoch is shorter: then it is one epoch."""
+
 COLUMNS = ("number", "train_rul_loss", "train_health_loss", "learning_rate", "validation_rmse", "best_validation_rmse",
            "samples", "seconds")  # fmt: skip
 
@@ -38,7 +43,7 @@ class Attempt:
 
     Attributes:
         judge: of a trial's epochs; None: a promoted run, which nothing ends early.
-        every: epochs between checkpoints; a new best is always kept.
+        every: epochs between checkpoints; a new best is always kept, and what took long to train.
         keep_every: epochs between those that stay when the run has ended; None: none does.
         start_from: a checkpoint of another run to go on from, if the run has none.
         ending: why it ended before its last epoch, and after which; None: it did not.
@@ -56,6 +61,9 @@ class Attempt:
     ending: Ending | None = None
     ended_at: int | None = None
     _busy: float = field(init=False)
+    _kept: int = field(init=False, default=0)
+    """The newest epoch that a checkpoint holds."""
+    _kept_at: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._busy = self.run.busy_seconds
@@ -69,6 +77,9 @@ class Attempt:
         """
         place = self.place
         resume = self.checkpoints.latest(self.config, place.data.sha256, place.device) or self.start_from
+        self._kept = resume.epoch if resume else 0
+        if self._kept != self.run.epochs_done:
+            place.persist(lambda: goes_on_from(place.ledger, self.lease.run, self.lease.fence, self._kept))
         folder = place.artifacts.scalars(self.run) if place.tensorboard else None
         known = resume.curve if resume else ()
         with (
@@ -135,10 +146,14 @@ class Attempt:
         return self.ending is not None
 
     def _keep(self, epoch: EpochResult, reporter: Reporter) -> None:
+        if epoch.number <= self._kept:  # a run that had ended: a checkpoint of this attempt would say that it got on
+            return
         leaving = self.place.leaving() or reporter.stopped
         due = epoch.is_best or epoch.last or epoch.number % self.every == 0
+        due = due or time.monotonic() - self._kept_at > LONG
         if leaving or due or reporter.behind > BEHIND or self._too_long_away(reporter):
             self.checkpoints.write(epoch.state)
+            self._kept, self._kept_at = epoch.number, time.monotonic()
         else:
             self.checkpoints.hold(epoch.state)
 

@@ -11,8 +11,9 @@ from amnl_tune.errors import ConfigurationError
 from amnl_tune.masking import without_secrets
 from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
+from amnl_tune.search.ledger.attempts import in_vain
 from amnl_tune.search.ledger.models import RunRow, RunStatus
-from amnl_tune.search.ledger.runs import Lease, finish, held, reasons
+from amnl_tune.search.ledger.runs import Lease, finish, held
 from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.pruning import competes_when_complete, competition
 from amnl_tune.search.trials import ask, bracket_of, joined, tell
@@ -155,11 +156,25 @@ def _trial_checkpoint(place: Workplace, run: RunRow, config: RunConfig) -> Check
 
 
 def _given_up(place: Workplace, lease: Lease, run: RunRow) -> bool:
+    """After as many attempts as the study allows since the run last got further."""
     if run.failures < place.spec.trial.max_attempts:
         return False
-    whys = "; ".join(place.persist(lambda: reasons(place.ledger, run.id)))
-    _fail(place, lease, run, f"given up after {run.failures} attempts: {whys}")
+    whys = place.persist(lambda: in_vain(place.ledger, run.id, _resumes_at(place, run)))
+    if len(whys) < place.spec.trial.max_attempts:
+        return False
+    _fail(place, lease, run, f"given up after {len(whys)} attempts: {'; '.join(whys)}")
     return True
+
+
+def _resumes_at(place: Workplace, run: RunRow) -> int:
+    """The epoch from which the run would go on now."""
+    if run.config is None or (run.is_trial and run.trial_number is None):
+        return 0
+    config = stored_config(run)
+    own = Checkpoints(place.artifacts.store, place.artifacts.folder(run))
+    resume = own.latest(config, place.data.sha256, place.device)
+    resume = resume or (None if run.is_trial else _trial_checkpoint(place, run, config))
+    return resume.epoch if resume else 0
 
 
 def _fail(place: Workplace, lease: Lease, run: RunRow, reason: str) -> None:

@@ -19,6 +19,9 @@ __all__ = ["ArtifactStore", "local_folder"]
 EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
 """Our extra by the URL's protocol."""
 
+TRIED = 4096
+"""Bytes of a file that is to show that there is room."""
+
 KEYS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
     "gcs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -126,9 +129,9 @@ class ArtifactStore:
             return int(self._files.size(self._path(name)) or 0)
 
     def require_writable(self) -> None:
-        """Writes and removes a small file. Raises StorageError."""
+        """Writes and removes a small file: not an empty one, for which a full disk has room. Raises StorageError."""
         name = f".amnl-tune-{uuid.uuid4().hex}"
-        self.write(name, b"")
+        self.write(name, bytes(TRIED))
         self.delete(name)
         if self.is_local:
             Path(self.root).mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -18,13 +17,14 @@ from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifact_probe import require_shared_artifacts
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import execution_of
+from amnl_tune.search.farewell import hand_back, heed_farewell
 from amnl_tune.search.following import dismiss, follow
 from amnl_tune.search.host import threads_for
 from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger, parse_url
 from amnl_tune.search.ledger.file_systems import require_local
 from amnl_tune.search.ledger.models import RunRow, TestScoreRow
-from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs, release
+from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs
 from amnl_tune.search.ledger.schema import require_schema
 from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import Prior, find_study, prior_of
@@ -122,6 +122,7 @@ def work(place: Workplace, *, threads: int | None = None, wait: bool = False) ->
         accelerators=place.accelerators,
         artifacts=masked(place.artifacts.store.url),
     )
+    _import_all()
     sign_in(place.ledger, own)
     try:
         with suppress(LeavingError):  # while the database was away
@@ -129,7 +130,15 @@ def work(place: Workplace, *, threads: int | None = None, wait: bool = False) ->
                 place.watchdog.pat()
     finally:
         place.watchdog.rest()
-        _try(lambda: sign_out(place.ledger, own))
+        with suppress(StorageError):  # the database itself may be what fails: others see that the process is gone
+            sign_out(place.ledger, own)
+
+
+def _import_all() -> None:
+    """The first optimizer of a process imports for seconds: before a run is claimed, which would be in vain if the
+    worker were taken away meanwhile.
+    """
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
 
 
 def work_in_team(place: Workplace, *, threads: int | None = None) -> None:
@@ -171,27 +180,19 @@ def _take_turn(place: Workplace, lease: Lease, run: RunRow) -> None:
     what = "trial" if run.is_trial else f"promotion {run.promotion}"
     logger.info("%s, slot %d (%s): from epoch %d", what, run.slot, run.origin, run.epochs_done + 1)
     try:
+        heed_farewell(place, lease, run)
         carry_out(place, lease, run)
         logger.info("%s, slot %d: done", what, run.slot)
     except LeaseLostError as error:
         logger.warning("%s; going on with the next one", error)
     except LeavingError:
-        _try(lambda: release(place.ledger, lease))
-    except AmnlTuneError:
-        _try(lambda: release(place.ledger, lease))
+        hand_back(place, lease)
+    except (AmnlTuneError, KeyboardInterrupt, SystemExit):
+        hand_back(place, lease)
         raise
     except BaseException as error:
-        failure = None if isinstance(error, KeyboardInterrupt | SystemExit) else without_secrets(repr(error))
-        _try(lambda: release(place.ledger, lease, failure=failure))
+        hand_back(place, lease, failure=without_secrets(repr(error)))
         raise
-
-
-def _try(step: Callable[[], None]) -> None:
-    """Where the database itself is what fails, a lease runs out by itself."""
-    try:
-        step()
-    except StorageError as error:
-        logger.warning("not noted: %s", error)
 
 
 def is_done(ledger: Ledger, spec: StudySpec) -> bool:

@@ -22,7 +22,7 @@ from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow
+from amnl_tune.search.ledger.models import EpochRow, RunRow, WorkerRow
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.spec import StudySpec
@@ -251,6 +251,12 @@ class Arena:
         """Recorded so far."""
         with ledger.read() as session:
             return len(session.scalars(select(EpochRow.number)).all())
+
+    def has_begun(self, ledger: Ledger, worker: BaseProcess) -> bool:
+        """Whether a worker has come to the study, or has ended."""
+        with ledger.read() as session:
+            known = session.scalar(select(WorkerRow.id).where(WorkerRow.pid == worker.pid).limit(1))
+        return known is not None or not worker.is_alive()
 
     def log(self) -> str:
         """The end of what the workers said."""

@@ -29,7 +29,14 @@ from amnl_tune.search.spec import StudySpec
 
 WORKERS = 3
 TRIALS = 8
-SURROUNDINGS = ("SIGSTOP past the lease", "SIGTERM", "truncated checkpoint", "database crashed", "database away")
+SURROUNDINGS = (
+    "SIGSTOP past the lease",
+    "SIGTERM",
+    "truncated checkpoint",
+    "database crashed",
+    "database away",
+    "machine taken away",
+)
 EPOCH_POINTS = {
     "mid-ask": 6,
     "mid-epoch": 60,
@@ -106,6 +113,9 @@ class Campaign:
                 database.crash()
                 time.sleep(self.rng.uniform(1.0, 4.0))
                 database.start()
+            case "machine taken away":
+                if not self._take_away(workers):
+                    return
             case "truncated checkpoint":
                 if not self._truncate(workers):
                     return
@@ -127,6 +137,14 @@ class Campaign:
         except ProcessLookupError:
             return False
         return True
+
+    def _take_away(self, workers: list[BaseProcess]) -> bool:
+        """Kills all workers after one to three seconds; whether there was one left."""
+        time.sleep(self.rng.uniform(0.5, 1.5))
+        alive = [worker for worker in workers if worker.is_alive()]
+        for worker in alive:
+            worker.kill()
+        return bool(alive)
 
     def _truncate(self, workers: list[BaseProcess]) -> bool:
         """Kills all workers and cuts a checkpoint short, as a disk might; whether there was one."""

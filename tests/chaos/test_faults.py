@@ -1,16 +1,21 @@
 """Every fault that we know of, one at a time; `campaign.py` throws two hundred at random."""
 
 import os
+import random
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from chaos.arena import LEASE, Account, Arena, Record
 from chaos.victim import POINTS, Fault
+from sqlalchemy import select
 
+from amnl_tune.search.ledger.models import AttemptRow, Outcome, RunRow, RunStatus
 from amnl_tune.search.ledger.workers import bury_dead
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import PrunerTable, SamplerTable
@@ -163,6 +168,82 @@ def test_the_disk_is_full_while_checkpointing(arena: Arena, spec: StudySpec, sma
     again = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
     assert arena.ended(again) == 0, arena.log()
     assert account(arena, url, spec, undisturbed).clean
+
+
+def test_a_release_that_a_full_disk_cannot_take_counts_against_nothing(
+    arena: Arena, spec: StudySpec, small_disk: Path
+) -> None:
+    """Database and artifacts on one disk that is full to its last byte when the worker is asked to leave."""
+    url = f"sqlite:///{small_disk / 'amnl_tune.db'}"
+    ledger = arena.open(url, spec)
+    worker = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
+    arena.wait_for(lambda: arena.epochs(ledger) >= 2, "two epochs")
+    assert worker.pid
+    os.kill(worker.pid, signal.SIGSTOP)
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    os.kill(worker.pid, signal.SIGCONT)
+    assert arena.ended(worker) == 2, arena.log()
+    assert "not noted: " in arena.log()
+    assert [path.stat().st_size for path in small_disk.rglob("artifacts/tiny/left/run-*")] == [0]
+    (small_disk / "filler").unlink()
+    again = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
+    assert arena.ended(again) == 0, arena.log()
+    with ledger.read() as session:
+        assert {run.status for run in session.scalars(select(RunRow))} == {RunStatus.COMPLETE}
+        assert [run.failures for run in session.scalars(select(RunRow)) if run.failures] == []
+        outcomes = list(session.scalars(select(AttemptRow.outcome)))
+    assert (outcomes.count(Outcome.RELEASED), outcomes.count(Outcome.VANISHED)) == (1, 0)
+    assert not list(small_disk.rglob("artifacts/tiny/left/run-*"))
+    ledger.close()
+
+
+def limited(spec: StudySpec, attempts: int) -> StudySpec:
+    return spec.model_copy(update={"trial": spec.trial.model_copy(update={"max_attempts": attempts})})
+
+
+def test_a_run_that_kills_its_worker_at_the_same_place_is_given_up(arena: Arena, spec: StudySpec) -> None:
+    """The first attempt gets some epochs further, and counts for nothing; the others die in their first step."""
+    url = arena.database.new()
+    ledger = arena.open(url, limited(spec, 3))
+    for nth in (40, 1, 1, 1):
+        process = arena.start(url, fault=Fault("mid-epoch", nth))
+        assert arena.ended(process) == -signal.SIGKILL, arena.log()
+    arena.finish(url)
+    with ledger.read() as session:
+        runs = list(session.scalars(select(RunRow)))
+    ledger.close()
+    (killer,) = [run for run in runs if run.status is not RunStatus.COMPLETE]
+    assert (killer.status, killer.failures) == (RunStatus.FAIL, 4)
+    assert str(killer.reason).startswith("given up after 3 attempts: worker ")
+    assert str(killer.reason).count("vanished after epoch") == 3
+    assert "vanished after epoch 0" not in str(killer.reason)
+
+
+def test_machines_that_are_taken_away_all_the_time_lose_no_trial(arena: Arena, spec: StudySpec) -> None:
+    """Each worker is killed when it has had time for one to twenty epochs; three attempts in vain would end a trial."""
+    trial = spec.trial.model_copy(update={"epochs": 20, "checkpoint_every": 5})
+    longer = spec.model_copy(update={"trial": trial})
+    began = time.monotonic()
+    undisturbed = arena.undisturbed(longer)
+    epoch = (time.monotonic() - began) / (trial.epochs * spec.budget.trials)
+    url = arena.database.new()
+    ledger = arena.open(url, limited(longer, 3))
+    moments, killed = random.Random(7), 0
+    while True:
+        worker = arena.start(url)
+        arena.wait_for(partial(arena.has_begun, ledger, worker), "a worker's start", 300)
+        worker.join(moments.uniform(1, 20) * epoch)
+        if worker.exitcode is not None:
+            break
+        worker.kill()
+        worker.join()
+        killed += 1
+    ledger.close()
+    assert worker.exitcode == 0, arena.log()
+    assert killed >= 3
+    assert account(arena, url, longer, undisturbed).clean
 
 
 def test_a_truncated_checkpoint_costs_epochs_but_no_result(arena: Arena, spec: StudySpec) -> None:

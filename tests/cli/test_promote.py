@@ -97,7 +97,7 @@ def test_two_processes_promote_as_one_does_and_a_killed_one_loses_nothing(place:
     with ledger.read() as session:
         attempts = list(session.scalars(select(AttemptRow).where(AttemptRow.run == run.id).order_by(AttemptRow.fence)))
     assert len(attempts) >= 2
-    assert attempts[-1].epochs_before >= 3, "it began again"
+    assert attempts[-1].epochs_before >= 1, "it began again"
 
     with ledger.read() as session:
         rows = session.scalars(select(EpochRow).where(EpochRow.run == run.id).order_by(EpochRow.number))

@@ -13,6 +13,7 @@ from reports import report_epoch, settle
 from sqlalchemy import inspect, select, text, update
 
 from amnl_tune.errors import StorageError, StudyError
+from amnl_tune.search.ledger.attempts import in_vain
 from amnl_tune.search.ledger.engine import Ledger, database_time, parse_url
 from amnl_tune.search.ledger.models import AttemptRow, Base, EpochRow, Origin, Outcome, RunRow, RunStatus, StudyRow
 from amnl_tune.search.ledger.runs import (
@@ -22,7 +23,6 @@ from amnl_tune.search.ledger.runs import (
     claim,
     finish,
     open_runs,
-    reasons,
     release,
     renew,
     trials_left,
@@ -196,6 +196,7 @@ def test_every_attempt_is_on_record(ledger: Ledger, study: str) -> None:
     record_past = take(ledger, study, "w2")[0]
     report_epoch(ledger, record_past)
     release(ledger, record_past, failure="RuntimeError('x')")
+    assert in_vain(ledger, old.run, 0) == ["worker w1 vanished after epoch 0", "RuntimeError('x')"]
     third, _ = take(ledger, study, "w3")
     report_epoch(ledger, third, number=2)
     release(ledger, third)
@@ -209,7 +210,41 @@ def test_every_attempt_is_on_record(ledger: Ledger, study: str) -> None:
         ("w3", Outcome.RELEASED, 1, 2),
         ("w4", Outcome.FINISHED, 2, 2),
     ]
-    assert reasons(ledger, old.run) == ["worker w1 vanished after epoch 0", "RuntimeError('x')"]
+
+
+V, F, R = Outcome.VANISHED, Outcome.FAILED, Outcome.RELEASED
+
+
+@pytest.mark.parametrize(
+    ("attempts", "resumes_at", "vain"),
+    [
+        ([], 0, 0),
+        ([(0, V), (0, V), (0, F)], 0, 3),
+        ([(0, V), (0, V), (0, F)], 1, 0),
+        ([(0, V), (0, V), (3, V), (3, F)], 3, 2),
+        ([(0, V), (1, V), (2, V), (3, V)], 4, 0),
+        ([(0, V), (1, V), (2, V), (3, V)], 3, 1),
+        ([(0, V), (3, R), (3, V)], 3, 1),
+        ([(3, V), (0, R), (0, V)], 0, 2),
+        ([(0, V), (7, V), (0, V)], 0, 2),
+    ],
+    ids=[
+        "none", "never further", "the last got further", "stuck at 3", "further each time", "the last did not",
+        "a leave in order counts nothing", "its checkpoint was lost", "lost again",
+    ],
+)  # fmt: skip
+def test_attempts_count_only_since_an_epoch_outlived_its_worker(
+    attempts: list[tuple[int, Outcome]], resumes_at: int, vain: int, sqlite_ledger: Ledger, spec: StudySpec
+) -> None:
+    freeze(sqlite_ledger, spec, "ab" * 32)
+    lease, _ = take(sqlite_ledger, spec.name)
+    with sqlite_ledger.write() as session:
+        for fence, (before, outcome) in enumerate(attempts, start=100):
+            row = {"run": lease.run, "fence": fence, "worker": "w", "started_at": 0.0, "reason": f"{fence}"}
+            session.add(AttemptRow(**row, epochs_before=before, outcome=outcome))
+    counted = in_vain(sqlite_ledger, lease.run, resumes_at)
+    assert len(counted) == vain
+    assert counted == sorted(counted)
 
 
 def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(ledger: Ledger, study: str) -> None:

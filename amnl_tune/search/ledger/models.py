@@ -140,7 +140,10 @@ class RunRow(Base):
 
 
 class AttemptRow(Base):
-    """One worker's turn at a run, from its claim to whatever ended it; `outcome` is null while it lasts."""
+    """One worker's turn at a run, from its claim to whatever ended it; `outcome` is null while it lasts.
+
+    `epochs_before` is the epoch from whose state it goes on; until it has found one, the last that was reported.
+    """
 
     __tablename__ = "amnl_attempts"
     __table_args__ = (UniqueConstraint("run", "fence"),)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.errors import StudyError
+from amnl_tune.search.ledger.attempts import end_attempt
 from amnl_tune.search.ledger.competition import TALLIED_WHEN_COMPLETE
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import AttemptRow, Origin, Outcome, RunRow, RunStatus, StudyRow, WorkerRow
@@ -23,11 +24,9 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "claim",
-    "end_attempt",
     "finish",
     "held",
     "open_runs",
-    "reasons",
     "release",
     "renew",
     "trials_left",
@@ -248,22 +247,6 @@ def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None
         _write(session, lease, **values)
         outcome = Outcome.FAILED if failure else Outcome.RELEASED
         end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, failure)
-
-
-def end_attempt(session: Session, run: RunRow, now: float, outcome: Outcome, reason: str | None) -> None:
-    """Enters how the run's latest attempt ended."""
-    session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.run == run.id, AttemptRow.fence == run.fence, AttemptRow.outcome.is_(None))
-        .values(ended_at=now, epochs_after=run.epochs_done, outcome=outcome, reason=reason)
-    )
-
-
-def reasons(ledger: Ledger, run: int) -> list[str]:
-    """Why the run's attempts so far have failed, oldest first."""
-    with ledger.read() as session:
-        query = select(AttemptRow.reason).where(AttemptRow.run == run, AttemptRow.reason.is_not(None))
-        return [str(reason) for reason in session.scalars(query.order_by(AttemptRow.fence))]
 
 
 def open_runs(ledger: Ledger, study: str, promotion: int | None = None) -> int:
