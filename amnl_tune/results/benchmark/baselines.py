@@ -4,8 +4,10 @@ Nothing here is shared with `training.step`: only the network, its loss and the 
 Notation: B batch, T window, F features (17), M training windows.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, TensorDataset
 
+from amnl_tune.errors import StorageError
 from amnl_tune.rul.loss import DualTaskLoss
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows
@@ -23,6 +26,9 @@ from amnl_tune.training.schedule import lr_factor
 __all__ = ["EagerLoop", "EpochOrder", "Recipe", "WindowDataset", "epochs_of", "sample_loader", "tensor_loader"]
 
 PREFETCH = 2
+PATIENCE = 120
+"""Seconds for a batch."""
+SHARED = Path("/dev/shm")
 Loader = DataLoader[tuple[Tensor, ...]]
 
 
@@ -82,7 +88,12 @@ class EpochOrder(Sampler[int]):
 def sample_loader(
     rows: EngineRows, last: Tensor, config: RunConfig, *, order: EpochOrder, workers: int, pinned: bool
 ) -> Loader:
-    """A DataLoader that fetches sample by sample: worker processes, kept over the epochs, two batches ahead."""
+    """A DataLoader that fetches sample by sample: worker processes, kept over the epochs, two batches ahead.
+
+    Raises:
+        StorageError: /dev/shm, where its batches travel, has no room for them; it would wait for ever.
+    """
+    _require_shared_memory(workers * PREFETCH * config.batch_size * (config.window * rows.features.shape[1] + 1) * 4)
     return DataLoader(
         WindowDataset(rows, last, config.window),
         batch_size=config.batch_size,
@@ -92,8 +103,18 @@ def sample_loader(
         pin_memory=pinned,
         prefetch_factor=PREFETCH if workers else None,
         persistent_workers=workers > 0,
+        timeout=PATIENCE if workers else 0,
         generator=torch.Generator(),
     )
+
+
+def _require_shared_memory(needed: int) -> None:
+    """Raises StorageError if there is some, but less than so many bytes."""
+    if needed and SHARED.exists() and (free := shutil.disk_usage(SHARED).free) < needed:
+        raise StorageError(
+            f"{SHARED} must have room for the batches of a DataLoader's processes, {needed:,} bytes, but {free:,} are "
+            "free; start the container with --shm-size=1g"
+        )
 
 
 def tensor_loader(rows: EngineRows, last: Tensor, config: RunConfig, *, order: EpochOrder, pinned: bool) -> Loader:

@@ -64,8 +64,8 @@ class Rehearsal:
             there.close()
             self._pipes.append(here)
             self._processes.append(process)
-        for pipe in self._pipes:
-            _answer(pipe)
+        for index in range(self.most):
+            self._answer(index)
         self.start_seconds = time.perf_counter() - started
         return self
 
@@ -90,29 +90,32 @@ class Rehearsal:
         """
         fitting = threads_for(side_by_side)
         threads = min(self.station.spec.hardware.threads_per_worker or fitting, fitting)
-        at_work = self._pipes[:side_by_side]
-        for pipe in at_work:
-            pipe.send((config, threads))
-        return _mean([_answer(pipe) for pipe in at_work])
+        for pipe in self._pipes[:side_by_side]:
+            with suppress(OSError):  # its process has died: it will not answer either
+                pipe.send((config, threads))
+        return _mean([self._answer(index) for index in range(side_by_side)])
+
+    def _answer(self, index: int) -> Any:
+        """Of one process. Raises AmnlTuneError as it did; StudyError if it has died, or says nothing."""
+        pipe, process = self._pipes[index], self._processes[index]
+        reason = f"one of them has said nothing for {PATIENCE:.0f} s"
+        try:
+            answer = pipe.recv() if pipe.poll(PATIENCE) else None
+        except (EOFError, OSError):
+            process.join(PATIENCE)
+            answer, reason = None, f"one of them has ended with exit code {process.exitcode}"
+        if answer is None:
+            raise StudyError(
+                f"Processes must be able to train side by side here, but {reason}; free memory, or lower "
+                "`hardware.workers`"
+            )
+        if isinstance(answer, AmnlTuneError):
+            raise answer
+        return answer
 
 
 def _mean(timings: Sequence[Timing]) -> Timing:
     return Timing(**{field.name: fmean(getattr(timing, field.name) for timing in timings) for field in fields(Timing)})
-
-
-def _answer(pipe: Connection) -> Any:
-    try:
-        answer = pipe.recv() if pipe.poll(PATIENCE) else None
-    except EOFError:
-        answer = None
-    if answer is None:
-        raise StudyError(
-            "Processes must be able to train side by side here, but one of them has died or is stuck; free memory, or "
-            "lower `hardware.workers`"
-        )
-    if isinstance(answer, AmnlTuneError):
-        raise answer
-    return answer
 
 
 def _work(station: Station, pipe: Connection) -> None:
