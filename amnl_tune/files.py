@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import stat
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from amnl_tune.errors import DataError, StorageError
+from amnl_tune.unfinished import unfinished
 
 __all__ = [
     "json_text",
@@ -162,17 +164,13 @@ def write_content(path: Path, content: bytes) -> None:
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """As `write_content`, of parts that need not all be in memory; if one of them cannot be made there is no file."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.writelines(parts)
-                file.flush()
-                os.fsync(file.fileno())
+        with unfinished(path) as (temporary, file):
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
@@ -188,6 +186,7 @@ def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
     folder = folder.resolve()
     temporary, replaced = (folder.with_name(f".{folder.name}.{word}.{uuid.uuid4().hex}") for word in ("new", "old"))
     with locked(folder.with_name(f".{folder.name}.lock")), writing(folder):
+        _settle(folder)
         try:
             for name, data in content.items():
                 write_content(temporary / name, data)
@@ -199,6 +198,17 @@ def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:
                 replaced.rename(folder)
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Ends what a killed process began: it held the lock, so nobody else is at it."""
+    began = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)\.[0-9a-f]{{32}}")
+    for path in sorted(folder.parent.iterdir()):
+        match = began.fullmatch(path.name)
+        if match and match[1] == "old" and not folder.exists():
+            path.rename(folder)
+        elif match:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def json_text(value: Any) -> str:

@@ -2,10 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -29,12 +28,14 @@ from amnl_tune.cli import (
     promote,
     replay,
     run,
+    streams,
     study,
     verify,
     worker,
     workers,
 )
 from amnl_tune.cli.quiet import DiscreetFormatter
+from amnl_tune.documents import brief
 from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.inherited import settle
@@ -44,25 +45,28 @@ from amnl_tune.settings import wait_passively
 __all__ = ["app", "main"]
 
 USER_ERROR = 2
-USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's own, or that of the click inside typer
+
+
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""Of every wrong option and argument: click's own, or that of the click inside typer."""
 
 
 class Commands(TyperGroup):
     """A user's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
 
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        with _without_secrets():
-            return super().make_context(*args, **extra)
+    def make_context(self, *arguments: Any, **others: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **others)
+        except UsageError as error:
+            raise _told_usage(error) from error
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _without_secrets():
-                return super().invoke(ctx)
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise _told_usage(error) from error
         except AmnlTuneError as error:
-            typer.secho(
-                f"Error: {as_typed_here(str(error))}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None
-            )
-            raise typer.Exit(USER_ERROR) from error
+            raise _told(error) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             if not _is_interrupt(error):
                 raise
@@ -70,14 +74,19 @@ class Commands(TyperGroup):
             raise typer.Exit(USER_ERROR) from None
 
 
-@contextmanager
-def _without_secrets() -> Iterator[None]:
-    """What was typed in a wrong place may be a URL, and the message repeats it."""
-    try:
-        yield
-    except USAGE_ERROR as error:
-        error.message = without_secrets(error.message)
-        raise
+def _told(error: object) -> typer.Exit:
+    text = as_typed_here(str(error))
+    typer.secho(f"Error: {text}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+    return typer.Exit(USER_ERROR)
+
+
+def _told_usage(error: Any) -> Exception:
+    """In one line too; only the help, where nothing was asked for, has more. A URL may stand in a wrong place."""
+    error.message = without_secrets(error.message)
+    text: str = error.format_message()
+    if "\n" in text.strip() or not error.ctx:
+        return error  # type: ignore[no-any-return]
+    return _told(f"{brief(text, 300).removesuffix('.')}; see `{error.ctx.command_path} --help`")
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -136,8 +145,11 @@ def main() -> None:
     wait_passively()
     if logging.lastResort:  # of what is logged where nothing has been set up
         logging.lastResort.setFormatter(DiscreetFormatter())
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # commands may have an answer of their own
+        signal.signal(signal.SIGTERM, interrupts.as_interrupt)
     try:
-        app()
+        with streams.guarded():
+            app()
     except Exception:
         sys.stderr.write(without_secrets(traceback.format_exc()))
         sys.exit(1)

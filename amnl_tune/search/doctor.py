@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     shared_files.shared_artifacts,
     disk.leftovers,
     disk.kept_checkpoints,
+    disk.unfinished_files,
 )
 
 

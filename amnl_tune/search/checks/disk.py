@@ -17,14 +17,17 @@ from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.ledger.stored import told_apart
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.store import ArtifactStore
+from amnl_tune.unfinished import abandoned
 
-__all__ = ["CheckpointFiles", "RunFiles", "kept_checkpoints", "leftovers", "room", "space"]
+__all__ = ["CheckpointFiles", "RunFiles", "kept_checkpoints", "leftovers", "room", "space", "unfinished_files"]
 
 LEAST_BYTES = 1e9
 LEAST_SHARE = 0.05
 
 RUN_FOLDER = re.compile(r"trial-(?P<trial>\d{5,})|promotion-(?P<promotion>\d{3,})-run-(?P<slot>\d{2,})")
-CHECKPOINT = re.compile(r"checkpoint(-[\w.-]+)?\.pt|\.(checkpoint(-[\w.-]+)?|last|epoch-\d+)\.pt\.[0-9a-f]{32}")
+CHECKPOINT = re.compile(
+    r"checkpoint(-[\w.-]+)?\.pt|\.(checkpoint(-[\w.-]+)?|last|epoch-\d+)\.pt\.[0-9a-f]{32}(\.unfinished)?"
+)
 """A checkpoint, or what a process that was killed left of one. Weights of promoted runs have other names."""
 
 KEPT = re.compile(r"last\.pt|epoch-\d{5,}\.pt")
@@ -161,6 +164,36 @@ def _delete(kept: CheckpointFiles, runs: list[RunFiles]) -> str:
     for run in runs:
         kept.delete(run)
     return f"deleted {_listed(runs)}"
+
+
+def unfinished_files(case: Case) -> Iterator[Finding]:
+    """Parts of reports, exports, backups that killed processes left; silent where there is nothing."""
+    found = [path for folder in _folders(case) for path in abandoned(folder)]
+    if not found:
+        return
+    listed = ", ".join(str(path) for path in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    megabytes = sum(path.stat().st_size for path in found if path.exists()) / 1e6
+    yield Finding(
+        Severity.WARNING,
+        "unfinished",
+        f"{listed} ({megabytes:.1f} MB) were left by processes that were killed",
+        "delete them with --fix",
+        partial(_unlink, found),
+    )
+
+
+def _folders(case: Case) -> list[Path]:
+    home = case.artifacts.home
+    folders = {home, *(path for path in home.rglob("*") if path.is_dir() and not path.is_symlink()), Path.cwd()}
+    if case.ledger.url.get_backend_name() == "sqlite":
+        folders.add(Path(str(case.ledger.url.database)).absolute().parent)
+    return sorted({folder.absolute() for folder in folders})
+
+
+def _unlink(paths: list[Path]) -> str:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return f"deleted {len(paths)} unfinished files"
 
 
 def room(case: Case) -> Iterator[Finding]:

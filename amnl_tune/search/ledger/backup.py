@@ -5,9 +5,8 @@ artifact folder, which are copied like any other files.
 """
 
 import sqlite3
-import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from amnl_tune.search.ledger.schema import current_revision, head_revision, know
 from amnl_tune.search.ledger.tables import VERSION_TABLE
 from amnl_tune.search.ledger.urls import database_file, shown_url
 from amnl_tune.settings import sqlite_url
+from amnl_tune.unfinished import unfinished
 
 __all__ = ["Copied", "back_up", "restore"]
 
@@ -59,9 +59,8 @@ def back_up(storage: str, out: Path, progress: Progress = lambda done, total: No
     if out.exists():
         raise StorageError(f"A backup must not replace a file, but {out} exists; choose another --out, or move it away")
     ledger = Ledger(storage)
-    temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
-        with _snapshot(ledger) as source, _file(out, temporary):
+        with _snapshot(ledger) as source, _file(out) as temporary:
             revision = _known_revision(source, shown_url(ledger.url))
             rows = row_counts(source)
             if source.dialect.name == "sqlite":
@@ -203,22 +202,19 @@ def _verify(file: Path, rows: dict[str, int]) -> None:
 
 
 @contextmanager
-def _file(out: Path, temporary: Path) -> Iterator[None]:
-    """Room for the temporary file, which is gone afterwards however the block ends."""
-    try:
+def _file(out: Path) -> Iterator[Path]:
+    """The temporary file, which is gone afterwards however the block ends."""
+    with writing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         with writing(out.parent):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            temporary.touch(exist_ok=False)
+            temporary, _ = held.enter_context(unfinished(out))
         try:
-            yield
+            yield temporary
         except sqlite3.Error as error:
             raise StorageError(
                 f"{out} must be writable, but: {error}; {sqlite_remedy(error)}; or choose another --out"
             ) from error
-    finally:
-        for path in out.parent.iterdir() if out.parent.is_dir() else ():
-            if path.name.startswith(temporary.name):  # SQLite's journal and the lock file, too
-                path.unlink(missing_ok=True)
 
 
 def _put(temporary: Path, out: Path) -> None:

@@ -1,0 +1,92 @@
+"""Standard output and error that may be ASCII alone, full, or closed by who reads: no traceback."""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = ["guarded"]
+
+CLOSED = 128 + signal.SIGPIPE
+"""As a shell tells of any program whose reader has gone: `| head`."""
+REFUSED = 2
+
+
+class _Output(io.FileIO):
+    """Standard output: where it refuses, the command ends. A SystemExit, for nobody may take it for another file's."""
+
+    ended: int | None = None
+
+    def write(self, data: Any, /) -> int:
+        if self.ended is not None:
+            raise SystemExit(self.ended)
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            self.ended = CLOSED
+        except OSError as error:
+            self.ended = REFUSED
+            reason = error.strerror or error
+            _say(f"Error: Standard output must be writable, but: {reason}; free space there, or name another file")
+        raise SystemExit(self.ended)
+
+    def settle(self) -> None:
+        """Drops what could not be written, so that Python's own last flush says nothing; keeps the exit code."""
+        if self.ended is None:
+            return
+        code, self.ended = self.ended, None
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        raise SystemExit(code)
+
+
+class _Words(io.FileIO):
+    """Standard error: words that nobody can be told are left out, and the command goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """For the time of a command. Characters that a stream does not know are written as escapes."""
+    output = _replaced("stdout", _Output)
+    _replaced("stderr", _Words)
+    try:
+        yield
+    finally:
+        if isinstance(output, _Output):
+            with suppress(SystemExit):
+                sys.stdout.flush()
+            output.settle()
+
+
+def _replaced(name: str, kind: type[io.FileIO]) -> io.FileIO | None:
+    """Lets `sys.NAME` write through a `kind`; None where it is no file of the system's."""
+    stream = getattr(sys, name)
+    if stream is None:  # closed: the next file opened would take its number, and get its words
+        setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the process lives)
+        return None
+    try:
+        raw = kind(stream.fileno(), "wb", closefd=False)
+    except (AttributeError, OSError, ValueError):  # a caller's own
+        return None
+    stream.flush()
+    errors = "backslashreplace" if stream.errors == "strict" else stream.errors
+    buffer = io.BufferedWriter(raw)
+    made = io.TextIOWrapper(buffer, stream.encoding, errors, line_buffering=stream.line_buffering or name == "stderr")
+    setattr(sys, name, made)
+    return raw
+
+
+def _say(text: str) -> None:
+    with suppress(Exception):
+        sys.stderr.write(f"{text}\n")
