@@ -123,6 +123,9 @@ def _print(console: "Console", found: "Benchmark") -> None:
         highlight=False,
         soft_wrap=True,
     )
+    busy = found.load.words(lambda times: f"idle every time is up to {times:.1f} times shorter; ratios suffer less")
+    if busy:
+        console.print(busy, highlight=False, soft_wrap=True)
     console.print(_training(found))
     for row in found.training:
         if row.note != "equal loss":

@@ -128,8 +128,9 @@ def _plan(
     spec: "StudySpec", places: "Settings", source: "FleetSource", machines: "Machines", presets: list[str]
 ) -> "Plan":
     """Prepares the data, measures this machine and does the sum."""
+    from amnl_tune.results.load import Load, load_average
     from amnl_tune.results.planning.demand import demand_of
-    from amnl_tune.results.planning.measuring import counts_to_measure, measure_paces
+    from amnl_tune.results.planning.measuring import counts_to_measure, delay_of, measure_paces
     from amnl_tune.results.planning.plan import WORKERS, here, make_plan, published, scenario
     from amnl_tune.results.planning.rehearsal import Station
     from amnl_tune.rul.cache import cached_prepare
@@ -145,7 +146,9 @@ def _plan(
     cores = max(1, physical_cores() // (spec.hardware.threads_per_worker or 1))
     counts = counts_to_measure(sorted({*wanted, 1}), cores)
     station = Station(spec, places.data_dirs, places.home, device)
+    before = load_average()
     paces = measure_paces(station, demand, data, source, counts)
+    load = Load.since(before, delay_of(paces, station))
     mine = here(
         paces,
         workers=sorted(wanted),
@@ -154,7 +157,7 @@ def _plan(
         ddp=_together(machines, device),
     )
     others = [scenario(machines, name, spec.data.dataset) for name in presets]
-    return make_plan(spec, demand, [*mine, *(others or published(machines, spec.data.dataset))])
+    return make_plan(spec, demand, [*mine, *(others or published(machines, spec.data.dataset))], load)
 
 
 def _together(machines: "Machines", device: str) -> dict[int, float]:

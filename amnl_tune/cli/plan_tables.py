@@ -38,7 +38,17 @@ def print_plan(console: Console, plan: Plan) -> None:
             "GPUs: the publication's own code and its full network; how a smaller one fares there is not published, "
             "hence the wide interval.",
         )
+    _load(console, plan)
     _budget(console, plan)
+
+
+def _load(console: Console, plan: Plan) -> None:
+    """What else the machine was doing, and what the study takes without that."""
+    idle = plan.idle_wall
+    took, alone = duration(plan.own.wall.expected), duration(idle.expected) if idle else ""
+    said = plan.load.words(lambda _: f"idle expect about {alone} instead of {took}") if plan.load else ""
+    if said:
+        _say(console, said)
 
 
 def _machines(console: Console, plan: Plan) -> None:

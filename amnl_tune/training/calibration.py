@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,12 +48,14 @@ class Timing:
         spread: of the steps around it, as a share: half the distance of their quartiles.
         forward: seconds a window in validation.
         probing: seconds that `precision = "auto"` took to decide; 0 where it had been decided before.
+        cpu: seconds of CPU time of a step, over all threads: less than `step` on one thread is waiting for a core.
     """
 
     step: float
     spread: float
     forward: float
     probing: float
+    cpu: float = 0.0
 
 
 def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, moment: float = MOMENT) -> Timing:
@@ -64,7 +67,7 @@ def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, mo
     stand = _Stand.of(config, data, execution)
     small = min(SMALL, config.batch_size, len(stand.training))
     decided, probing = _decide(stand, _cut(config, small))
-    first = stand.steps(_cut(config, small), decided, moment / 4)
+    first = [lap.wall for lap in stand.laps(_cut(config, small), decided, moment / 4)]
     per_window = statistics.median(first) / small
     size = min(config.batch_size, len(stand.training))
     while size > small and size * per_window > AFFORDABLE:
@@ -72,9 +75,18 @@ def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, mo
     size = max(size, small)
     if size == config.batch_size and size > small and execution.precision is Precision.AUTO:
         decided, probing = _decide(stand, config)
-    timed = stand.steps(_cut(config, size), decided, moment)
+    laps = stand.laps(_cut(config, size), decided, moment)
+    timed = [lap.wall for lap in laps]
     step = _continued((small, statistics.median(first)), (size, statistics.median(timed)), config.batch_size)
-    return Timing(step, _spread(timed), stand.forward(config, decided), probing * config.batch_size / size)
+    cpu = step * statistics.fmean(lap.cpu for lap in laps) / statistics.median(timed)
+    return Timing(step, _spread(timed), stand.forward(config, decided), probing * config.batch_size / size, cpu)
+
+
+class _Lap(NamedTuple):
+    """Seconds of a step: by the clock, and of this process' CPU time."""
+
+    wall: float
+    cpu: float
 
 
 def _cut(config: RunConfig, batch_size: int) -> RunConfig:
@@ -125,8 +137,8 @@ class _Stand:
         rows = seen.to(device)
         return cls(data, execution, rows, ResidentBatches(rows, config.window), training)
 
-    def steps(self, config: RunConfig, precision: Precision, moment: float) -> list[float]:
-        """Seconds of each step, for `moment` seconds but at least `FEWEST` steps."""
+    def laps(self, config: RunConfig, precision: Precision, moment: float) -> list[_Lap]:
+        """Of each step, for `moment` seconds but at least `FEWEST` steps."""
         device, state = self.execution.device, self._state(config, precision)
         state.model.train()
         train = make_step(state, self.execution)
@@ -140,7 +152,8 @@ class _Stand:
                     train(windows, rul)
 
         some(WARM_UP.get(device.type, 2))
-        return [seconds / together for seconds in self._timed(lambda: some(together), moment)]
+        timed = self._timed(lambda: some(together), moment)
+        return [_Lap(lap.wall / together, lap.cpu / together) for lap in timed]
 
     def forward(self, config: RunConfig, precision: Precision) -> float:
         """Seconds a window of the pass that follows each epoch."""
@@ -148,24 +161,24 @@ class _Stand:
         network = self._state(config, precision).evaluated
         few = last[:SMALL]
         validate(network, self.rows, few, config.window)
-        (taken, *_) = self._timed(lambda: validate(network, self.rows, few, config.window), 0.0, fewest=1)
-        if taken / len(few) * len(last) > AFFORDABLE:
-            return taken / len(few)
-        times = self._timed(lambda: validate(network, self.rows, last, config.window), 0.0)
-        return statistics.median(times) / len(last)
+        (lap, *_) = self._timed(lambda: validate(network, self.rows, few, config.window), 0.0, fewest=1)
+        if lap.wall / len(few) * len(last) > AFFORDABLE:
+            return lap.wall / len(few)
+        laps = self._timed(lambda: validate(network, self.rows, last, config.window), 0.0)
+        return statistics.median(lap.wall for lap in laps) / len(last)
 
     def _state(self, config: RunConfig, precision: Precision) -> RunState:
         return RunState.start(
             config, mean_rul=60.0, data_sha256=self.data.sha256, device=self.execution.device, precision=precision
         )
 
-    def _timed(self, step: Callable[[], object], moment: float, fewest: int = FEWEST) -> list[float]:
-        times: list[float] = []
+    def _timed(self, step: Callable[[], object], moment: float, fewest: int = FEWEST) -> list[_Lap]:
+        times: list[_Lap] = []
         wait(self.execution.device)
         began = time.perf_counter()
         while len(times) < fewest or time.perf_counter() - began < moment:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             step()
             wait(self.execution.device)
-            times.append(time.perf_counter() - started)
+            times.append(_Lap(time.perf_counter() - started, time.process_time() - used))
         return times

@@ -101,6 +101,9 @@ def test_a_plan_as_json_is_remembered(file: Path, tmp_path: Path) -> None:
             low, expected, high = row[quantity]
             assert 0 <= low <= expected <= high
             assert expected > 0
+    assert plan["load"]["cores"] >= 1
+    assert plan["load"]["delay"] > 0
+    assert (plan["idle_wall"] is not None) is plan["load"]["busy"]
     assert not list(tmp_path.glob("**/rehearsal.db"))  # and nothing of the calibration is left in the home
 
 
@@ -115,6 +118,7 @@ def test_two_processes_really_train_side_by_side(file: Path, fleet_dir: Path, tm
             assert 0 < timing.step < 10
             assert 0 < timing.forward < 10
             assert timing.spread >= 0
+            assert 0 < timing.cpu < 10
     assert Artifacts(tmp_path).prepared.is_dir()
 
 

@@ -281,6 +281,8 @@ def test_bench_as_a_command(file: Path, tmp_path: Path) -> None:
         assert told in shown.output
     assert "epochs of our real run" in " ".join(shown.output.split())
     facts = json.loads(invoke("bench", file, "--rounds", 1, "--steps", 1, "--threads", 1, "--json").stdout)
+    assert facts["load"]["delay"] > 0.9
+    assert {"before", "after", "cores", "busy"} <= set(facts["load"])
     assert facts["steps"] == ACCUMULATION  # whole accumulated steps
     assert [row["batch_size"] for row in facts["inference"]][:3] == [1, 2, 4]
     assert {row["family"] for row in facts["training"]} == {"published", "strong", "ours"}

@@ -1,5 +1,6 @@
 """Plans by hand: the arithmetic, the pruner's simulation, the budget, the price table."""
 
+import io
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,11 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from rich.console import Console
 
+from amnl_tune.cli.plan_tables import print_plan
 from amnl_tune.errors import ConfigurationError, StudyError
+from amnl_tune.results.load import Load
 from amnl_tune.results.planning.demand import Demand, Job, demand_of, representative
 from amnl_tune.results.planning.estimate import Machine, Runs, estimate, makespan
 from amnl_tune.results.planning.figure import plan_figure, plan_frame
@@ -19,10 +23,11 @@ from amnl_tune.results.planning.interval import Interval
 from amnl_tune.results.planning.lengths import Lengths, promoted_lengths, standing, stopped, trial_lengths
 from amnl_tune.results.planning.limits import binding, limits_of, share_within
 from amnl_tune.results.planning.machines import load_machines
-from amnl_tune.results.planning.measuring import counts_to_measure
+from amnl_tune.results.planning.measuring import counts_to_measure, delay_of
 from amnl_tune.results.planning.memory import place_of, recall, remember
 from amnl_tune.results.planning.pace import MeasuredPace, Overheads, PublishedPace, straight_line
 from amnl_tune.results.planning.plan import HERE, Plan, here, make_plan, published, scenario
+from amnl_tune.results.planning.rehearsal import Station
 from amnl_tune.results.planning.spending import PAUSE, _at_once, _without_pauses, comparison, spending
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
@@ -452,3 +457,32 @@ def test_pauses_do_not_count() -> None:
     assert _without_pauses(0, []) == 0
     assert _at_once([(0, 10), (10, 20)]) == 1
     assert _at_once([(0, 11), (10, 20), (5, 30)]) == 3
+
+
+def test_a_plan_says_what_an_idle_machine_would_take(plan_of: Callable[[StudySpec], Plan], tiny_study: str) -> None:
+    plan = plan_of(study(tiny_study, hardware='workers = 2\ndevice = "cpu"'))
+    assert plan.plain()["load"] is plan.plain()["idle_wall"] is plan.idle_wall is None
+    idle = Load(0.2, 1.9, 2, 1.02)
+    for load in (idle, Load(4.2, 5.1, 2, None)):
+        assert replace(plan, load=load).idle_wall is None
+    assert "busy" not in _printed(replace(plan, load=idle))
+    busy = replace(plan, load=Load(4.2, 5.1, 2, 2.5))
+    assert busy.idle_wall == pytest.approx(plan.own.wall.times(0.4))
+    assert busy.plain()["idle_wall"] == pytest.approx(list(plan.own.wall.times(0.4)))
+    assert busy.plain()["load"] == {"before": 4.2, "after": 5.1, "cores": 2, "delay": 2.5, "busy": True}
+    assert "times their CPU time, so idle expect about 0:32 instead of 1:19." in _printed(busy)
+
+
+def test_timings_tell_what_they_waited(tiny_study: str) -> None:
+    timing = Timing(step=0.3, spread=0.1, forward=0.05, probing=0.0, cpu=0.1)
+    paces = {1: MeasuredPace([(JOB, timing)], Overheads())}
+    one = parse_study_spec(tiny_study.replace("workers = 2", "workers = 1"))
+    assert delay_of(paces, Station(one, (), None, "cpu")) == pytest.approx(3.0)
+    assert delay_of(paces, Station(one, (), Path(), "cuda")) is None
+
+
+def _printed(plan: Plan) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_plan(console, plan)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -11,6 +11,7 @@ from amnl_tune.results.benchmark.contest import ACCUMULATION, Arena, contest
 from amnl_tune.results.benchmark.data_paths import DataPathCost, measure_data_paths
 from amnl_tune.results.benchmark.inference import InferenceSpeed, measure_inference
 from amnl_tune.results.benchmark.table import Stopped, TrainingRow, published_table
+from amnl_tune.results.load import Load, delay, load_average
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.host import physical_cores
 from amnl_tune.training.config import RunConfig
@@ -37,6 +38,7 @@ class Benchmark:
         rounds, steps: bouts of each arm, batches of a bout.
         probe: seconds of our step by precision; `probe.precision` is what the fast arms compute in.
         training, data_paths, inference: the three tables.
+        load: of this machine meanwhile.
     """
 
     dataset: str
@@ -53,10 +55,11 @@ class Benchmark:
     training: list[TrainingRow]
     data_paths: list[DataPathCost]
     inference: list[InferenceSpeed]
+    load: Load
 
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable."""
-        return asdict(self)
+        return asdict(self) | {"load": self.load.plain()}
 
 
 def measure(
@@ -82,6 +85,7 @@ def measure(
     Raises:
         ConfigurationError: as `fit`.
     """
+    before, waited = load_average(), delay()
     say("Probing precisions")
     engines = Engines.of(config, data, execution)
     found = probe(config, engines.batches, engines.training, execution)
@@ -112,6 +116,7 @@ def measure(
         training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped),
         data_paths=paths,
         inference=inference,
+        load=Load.since(before, max(waited, delay())),
     )
 
 

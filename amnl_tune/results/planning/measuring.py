@@ -1,10 +1,12 @@
 """This machine's paces for a study: a few shapes, each with several numbers of workers side by side, in seconds."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import torch
 
+from amnl_tune.results.load import delay
 from amnl_tune.results.planning.demand import Demand, Job, representative, shape_of
 from amnl_tune.results.planning.overhead import measure_overheads
 from amnl_tune.results.planning.pace import MeasuredPace, Overheads
@@ -15,7 +17,7 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.host import threads_for
 from amnl_tune.training.calibration import Timing
 
-__all__ = ["counts_to_measure", "measure_paces"]
+__all__ = ["counts_to_measure", "delay_of", "measure_paces"]
 
 SHAPES = 6
 """At most, for each number of workers: the others lie on the line through these."""
@@ -23,6 +25,19 @@ FEWEST, SECONDS = 2, 5.0
 """After so many shapes, no further one is begun that many seconds after the first."""
 LONG_EPOCH = 10.0
 """Seconds from which what surrounds an epoch is lost in it: not worth a rehearsal of its own."""
+
+
+def delay_of(paces: Mapping[int, MeasuredPace], station: Station) -> float | None:
+    """By how many times a study's steps are slower here than on an idle machine: wall time / CPU time; None: on a GPU.
+
+    Where processes have several threads, those wait for each other too: then a thread that only computes tells.
+    """
+    if station.device != "cpu":
+        return None
+    most = max(paces)
+    if min(station.spec.hardware.threads_per_worker or threads_for(most), threads_for(most)) > 1:
+        return delay()
+    return fmean(timing.step / max(timing.cpu, 1e-9) for timing in paces[most].timings.values())
 
 
 def counts_to_measure(wanted: Sequence[int], cores: int) -> list[int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from amnl_tune.results.load import Load
 from amnl_tune.results.planning.demand import Demand
 from amnl_tune.results.planning.estimate import Estimate, Machine, Phase, Runs, estimate, money
 from amnl_tune.results.planning.interval import Interval
@@ -57,6 +58,7 @@ class Plan:
     Attributes:
         workers: the study file's; its row on this machine is compared with the budget.
         limits: of the budget, with what all trials would need; ends_by: the one that ends the search.
+        load: of this machine while it was measured.
     """
 
     study: str
@@ -66,6 +68,14 @@ class Plan:
     rows: tuple[Row, ...]
     limits: tuple[Limit, ...]
     ends_by: str
+    load: Load | None = None
+
+    @property
+    def idle_wall(self) -> Interval | None:
+        """Seconds that this machine would take if others left it alone; None: as planned, or unknown."""
+        if self.load is None or not self.load.busy or not self.load.delay:
+            return None
+        return self.own.wall.times(1 / self.load.delay)
 
     @property
     def own(self) -> Row:
@@ -84,11 +94,19 @@ class Plan:
 
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable; intervals are [low, expected, high]."""
-        return asdict(self)
+        idle = self.idle_wall
+        return asdict(self) | {
+            "load": self.load.plain() if self.load else None,
+            "idle_wall": list(idle) if idle else None,
+        }
 
 
-def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine]) -> Plan:
-    """The plan of a study on machines, this one (named `HERE`) with the study file's workers among them."""
+def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine], load: Load | None = None) -> Plan:
+    """The plan of a study on machines, this one (named `HERE`) with the study file's workers among them.
+
+    Args:
+        load: of this machine while it was measured.
+    """
     least, most = REPEATS
     repeats = max(least, min(most, MOST_TRIALS // demand.trials))
     count = demand.promotions[1] * demand.seeds
@@ -111,6 +129,7 @@ def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine]) -> P
         rows=tuple(_row(spec, one) for one in found),
         limits=limits,
         ends_by=binding(limits).resource,
+        load=load,
     )
 
 
