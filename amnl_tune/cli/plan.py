@@ -14,7 +14,6 @@ from amnl_tune.cli.options import (
     Json,
     Precision,
     Storage,
-    StudyFile,
     existing_ledger,
     settings,
 )
@@ -32,7 +31,10 @@ __all__ = ["plan"]
 
 
 def plan(
-    file: StudyFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Study file; with --scenario else studies/fd001.toml."),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=MOST_WORKERS, help="Worker processes that `run` will have; else the study file's."),
@@ -44,6 +46,10 @@ def plan(
             "large-scale."
         ),
     ] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="A published scenario as a study file, to be written by --write.")
+    ] = None,
+    write: Annotated[Path | None, typer.Option(help="The new study file of --scenario; nothing is timed.")] = None,
     prices: Annotated[
         Path | None, typer.Option(help="TOML file with prices and minutes of GPUs that replace the published ones.")
     ] = None,
@@ -71,6 +77,11 @@ def plan(
     from amnl_tune.search.study_file import load_study_spec
 
     quiet_libraries()
+    if scenario or write:
+        _write_scenario(file, scenario, write, load_machines(prices), as_json=as_json)
+        return
+    if file is None:
+        raise typer.BadParameter("a study file is needed; or --scenario, to write one")
     if actual and (preset or prices or out):
         raise ConfigurationError(
             "`--actual` must stand without --preset, --prices and --out, but got one of them; drop it"
@@ -90,6 +101,26 @@ def plan(
         _show_actual(spec, places, console, as_json=as_json)
     else:
         _show_plan(spec, places, source, machines, preset or [], out, console, as_json=as_json)
+
+
+def _write_scenario(
+    file: Path | None, name: str | None, place: Path | None, machines: "Machines", *, as_json: bool
+) -> None:
+    from amnl_tune.errors import ConfigurationError
+    from amnl_tune.installation import program, shipped
+    from amnl_tune.results.planning.scenarios import write_scenario
+
+    if name is None or place is None:
+        raise ConfigurationError(
+            "`--scenario` and `--write` must stand together, but one of them is missing; write "
+            "`--scenario production --write studies/production.toml`, or use --preset to plan another study for it"
+        )
+    spec = write_scenario(machines, name, file or shipped("fd001.toml"), place)
+    if as_json:
+        typer.echo(json.dumps({"study": spec.name, "scenario": name, "file": str(place)}, indent=2))
+        return
+    typer.echo(f"{place}: study {spec.name!r}, the published scenario {name}. Try next:")
+    typer.echo(f"  {program()} plan {place}\n  {program()} run {place}")
 
 
 def _show_plan(
@@ -128,15 +159,18 @@ def _plan(
     spec: "StudySpec", places: "Settings", source: "FleetSource", machines: "Machines", presets: list[str]
 ) -> "Plan":
     """Prepares the data, measures this machine and does the sum."""
+    import torch
+
     from amnl_tune.results.load import Load, load_average
     from amnl_tune.results.planning.demand import demand_of
     from amnl_tune.results.planning.measuring import counts_to_measure, delay_of, measure_paces
-    from amnl_tune.results.planning.plan import WORKERS, here, make_plan, published, scenario
+    from amnl_tune.results.planning.plan import WORKERS, Memory, here, make_plan, published, scenario
     from amnl_tune.results.planning.rehearsal import Station
     from amnl_tune.rul.cache import cached_prepare
     from amnl_tune.search.artifacts import Artifacts
     from amnl_tune.search.devices import resolve_device
     from amnl_tune.search.host import physical_cores
+    from amnl_tune.training.gauges import free_memory
 
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
@@ -147,6 +181,7 @@ def _plan(
     counts = counts_to_measure(sorted({*wanted, 1}), cores)
     station = Station(spec, places.data_dirs, places.home, device)
     before = load_average()
+    free = free_memory(torch.device(device))
     paces = measure_paces(station, demand, data, source, counts)
     load = Load.since(before, delay_of(paces, station))
     mine = here(
@@ -157,7 +192,14 @@ def _plan(
         ddp=_together(machines, device),
     )
     others = [scenario(machines, name, spec.data.dataset) for name in presets]
-    return make_plan(spec, demand, [*mine, *(others or published(machines, spec.data.dataset))], load)
+    memory = Memory(
+        measured=max(timing.memory for pace in paces.values() for timing in pace.timings.values()),
+        device=torch.device(device).type,
+        free=free,
+        published={name: gigabytes * 1e9 for name, gigabytes in machines.memory.items()},
+    )
+    among = [*mine, *(others or published(machines, spec.data.dataset))]
+    return make_plan(spec, demand, among, load=load, memory=memory)
 
 
 def _together(machines: "Machines", device: str) -> dict[int, float]:

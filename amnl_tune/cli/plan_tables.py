@@ -32,6 +32,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     for note in dict.fromkeys(row.note for row in plan.rows if row.note):
         names = dict.fromkeys(f"{row.machine} x {row.workers}" for row in plan.rows if row.note == note)
         _say(console, f"{', '.join(names)}: {note}")
+    _memory(console, plan)
     if any(row.machine != HERE for row in plan.rows):
         _say(
             console,
@@ -79,7 +80,13 @@ def _teams(console: Console, rows: list[Row]) -> None:
     """What changes where each promoted run is trained on all GPUs."""
     if not rows:
         return
-    _say(console, "The same with each promoted run on all GPUs (DDP), one after the other:")
+    speedups = {row.workers: row.ddp_speedup for row in rows if row.ddp_speedup}
+    quicker = ", ".join(f"{speed:.2f} times on {count} ({speed / count:.0%})" for count, speed in speedups.items())
+    _say(
+        console,
+        "The same with each promoted run on all GPUs (DDP), one after the other. How much quicker a run then is, and "
+        f"the efficiency of each GPU, is the publication's (RTX 5000), not measured here: {quicker}.",
+    )
     machines = list(dict.fromkeys(row.machine for row in rows))
     table = _table("GPUs", *machines)
     for workers in dict.fromkeys(row.workers for row in rows):
@@ -88,9 +95,30 @@ def _teams(console: Console, rows: list[Row]) -> None:
     console.print(table)
 
 
+def _memory(console: Console, plan: Plan) -> None:
+    """Of a run's device: measured here, and published."""
+    memory = plan.memory
+    if memory is None:
+        return
+    at_once = plan.own.at_once
+    needed, what = at_once * memory.measured, "a worker's process" if memory.device == "cpu" else "a run"
+    fits = "" if needed <= memory.free else ", which is too much: lower `hardware.workers` or `batch_size`"
+    published = ", ".join(f"{_gigabytes(size)} in {name}" for name, size in memory.published.items())
+    _say(
+        console,
+        f"Memory ({memory.device}), measured here: {what} takes up to {_gigabytes(memory.measured)}, {at_once} at once "
+        f"{_gigabytes(needed)} of {_gigabytes(memory.free)} free{fits}. Published for the full network, batch 256, on "
+        f"an RTX 5000: {published}.",
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
 def _team(row: Row) -> str:
     assert row.ddp_wall is not None
-    cost = "" if row.ddp_cost is None else f", {money(row.ddp_cost.expected)}"
+    cost = "" if row.ddp_cost is None else f"\n{money(row.ddp_cost.expected)}"
     return f"{duration(row.ddp_wall.expected)}{cost}"
 
 

@@ -17,7 +17,7 @@ from amnl_tune.training.batches import Batches, DataPath, LoaderBatches, Residen
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import validate
 from amnl_tune.training.execution import Execution
-from amnl_tune.training.gauges import wait
+from amnl_tune.training.gauges import peak_memory, reset_peak_memory, wait
 from amnl_tune.training.graph import make_step
 from amnl_tune.training.precision import Precision, float32_mode
 from amnl_tune.training.probe import best_precision
@@ -49,6 +49,7 @@ class Timing:
         forward: seconds a window in validation.
         probing: seconds that `precision = "auto"` took to decide; 0 where it had been decided before.
         cpu: seconds of CPU time of a step, over all threads: less than `step` on one thread is waiting for a core.
+        memory: bytes at the peak of a step; on a CPU those of the whole process, libraries included.
     """
 
     step: float
@@ -56,6 +57,7 @@ class Timing:
     forward: float
     probing: float
     cpu: float = 0.0
+    memory: float = 0.0
 
 
 def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, moment: float = MOMENT) -> Timing:
@@ -67,7 +69,8 @@ def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, mo
     stand = _Stand.of(config, data, execution)
     small = min(SMALL, config.batch_size, len(stand.training))
     decided, probing = _decide(stand, _cut(config, small))
-    first = [lap.wall for lap in stand.laps(_cut(config, small), decided, moment / 4)]
+    least, laps = stand.laps(_cut(config, small), decided, moment / 4)
+    first = [lap.wall for lap in laps]
     per_window = statistics.median(first) / small
     size = min(config.batch_size, len(stand.training))
     while size > small and size * per_window > AFFORDABLE:
@@ -75,11 +78,13 @@ def calibrate(config: RunConfig, data: PreparedData, execution: Execution, *, mo
     size = max(size, small)
     if size == config.batch_size and size > small and execution.precision is Precision.AUTO:
         decided, probing = _decide(stand, config)
-    laps = stand.laps(_cut(config, size), decided, moment)
+    memory, laps = stand.laps(_cut(config, size), decided, moment)
+    memory = _continued((small, least), (size, max(least, memory)), config.batch_size)
     timed = [lap.wall for lap in laps]
     step = _continued((small, statistics.median(first)), (size, statistics.median(timed)), config.batch_size)
     cpu = step * statistics.fmean(lap.cpu for lap in laps) / statistics.median(timed)
-    return Timing(step, _spread(timed), stand.forward(config, decided), probing * config.batch_size / size, cpu)
+    probing *= config.batch_size / size
+    return Timing(step, _spread(timed), stand.forward(config, decided), probing, cpu, memory)
 
 
 class _Lap(NamedTuple):
@@ -94,7 +99,7 @@ def _cut(config: RunConfig, batch_size: int) -> RunConfig:
 
 
 def _continued(small: tuple[int, float], large: tuple[int, float], batch_size: int) -> float:
-    """Seconds of a step on `batch_size` windows, on the line through two (windows, seconds)."""
+    """Seconds or bytes of a step on `batch_size` windows, on the line through two (windows, seconds)."""
     if batch_size == large[0]:
         return large[1]
     if large[0] == small[0]:
@@ -137,8 +142,9 @@ class _Stand:
         rows = seen.to(device)
         return cls(data, execution, rows, ResidentBatches(rows, config.window), training)
 
-    def laps(self, config: RunConfig, precision: Precision, moment: float) -> list[_Lap]:
-        """Of each step, for `moment` seconds but at least `FEWEST` steps."""
+    def laps(self, config: RunConfig, precision: Precision, moment: float) -> tuple[float, list[_Lap]]:
+        """Bytes at the peak, and the laps of the steps, for `moment` seconds but at least `FEWEST` steps."""
+        reset_peak_memory(self.execution.device)
         device, state = self.execution.device, self._state(config, precision)
         state.model.train()
         train = make_step(state, self.execution)
@@ -153,7 +159,7 @@ class _Stand:
 
         some(WARM_UP.get(device.type, 2))
         timed = self._timed(lambda: some(together), moment)
-        return [_Lap(lap.wall / together, lap.cpu / together) for lap in timed]
+        return float(peak_memory(device)), [_Lap(lap.wall / together, lap.cpu / together) for lap in timed]
 
     def forward(self, config: RunConfig, precision: Precision) -> float:
         """Seconds a window of the pass that follows each epoch."""

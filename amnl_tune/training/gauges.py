@@ -6,11 +6,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import torch
 
 from amnl_tune.training.precision import DTYPES, Precision, float32_mode
 
-__all__ = ["matmul_peak", "peak_memory", "reset_peak_memory", "wait"]
+__all__ = ["free_memory", "matmul_peak", "peak_memory", "reset_peak_memory", "resident_memory", "wait"]
 
 SIZES = {"cuda": 8192}
 """Of the square matrices, 1024 elsewhere: large enough to reach the peak, small enough for a second."""
@@ -43,6 +44,20 @@ def peak_memory(device: torch.device) -> int:
                 return int(line.split()[1]) * 1024
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used if sys.platform == "darwin" else used * 1024
+
+
+def resident_memory(device: torch.device) -> int:
+    """Bytes in use now, as `peak_memory` counts them."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return int(psutil.Process().memory_info().rss)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are not taken: of a CUDA device; of this host for any other, what can be had without swapping."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
 
 
 def matmul_peak(device: torch.device, precision: Precision) -> float:

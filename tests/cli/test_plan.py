@@ -65,7 +65,15 @@ def plan_of(text: str) -> dict[str, Any]:
 def test_a_plan_a_study_and_the_two_together(file: Path, tmp_path: Path, fleet_dir: Path) -> None:
     page = tmp_path / "plan.html"
     made = ran(tmp_path, "plan", file, "--preset", "production", "--preset", "large-scale", "--out", page)
-    for told in ("tiny: 4 trials on SIM1", "this machine", "4 x A100", "all 4 trials fit", "left of `epochs`: 988 of"):
+    for told in (
+        "tiny: 4 trials on SIM1",
+        "this machine",
+        "4 x A100",
+        "all 4 trials fit",
+        "left of `epochs`: 988 of",
+        "Memory (cpu), measured here: a worker's process takes up to",
+        "3.2 GB in float32, 2.1 GB in mixed precision",
+    ):
         assert told in made
     assert "<html>" in page.read_text()[:100]
     assert "must hold studies, but it holds none" in refused("plan", file, "--actual")

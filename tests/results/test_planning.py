@@ -15,6 +15,7 @@ from rich.console import Console
 
 from amnl_tune.cli.plan_tables import print_plan
 from amnl_tune.errors import ConfigurationError, StudyError
+from amnl_tune.installation import shipped
 from amnl_tune.results.load import Load
 from amnl_tune.results.planning.demand import Demand, Job, demand_of, representative
 from amnl_tune.results.planning.estimate import Machine, Runs, estimate, makespan
@@ -26,15 +27,16 @@ from amnl_tune.results.planning.machines import load_machines
 from amnl_tune.results.planning.measuring import counts_to_measure, delay_of
 from amnl_tune.results.planning.memory import place_of, recall, remember
 from amnl_tune.results.planning.pace import MeasuredPace, Overheads, PublishedPace, straight_line
-from amnl_tune.results.planning.plan import HERE, Plan, here, make_plan, published, scenario
+from amnl_tune.results.planning.plan import HERE, Memory, Plan, here, make_plan, published, scenario
 from amnl_tune.results.planning.rehearsal import Station
+from amnl_tune.results.planning.scenarios import write_scenario
 from amnl_tune.results.planning.spending import PAUSE, _at_once, _without_pauses, comparison, spending
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.optuna_parts import build_pruner
 from amnl_tune.search.pruning import competition
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.search.study_file import load_study_spec, parse_study_spec
 from amnl_tune.training.calibration import Timing
 from amnl_tune.training.workload import forward_work
 
@@ -486,3 +488,54 @@ def _printed(plan: Plan) -> str:
     print_plan(console, plan)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+@pytest.mark.parametrize("name", load_machines().scenarios)
+def test_a_published_scenario_is_a_study_file(name: str, tmp_path: Path) -> None:
+    machines, place = load_machines(), tmp_path / "studies" / "x.toml"
+    written = write_scenario(machines, name, shipped("fd001.toml"), place)
+    spec, scenario = load_study_spec(place), machines.scenario(name)
+    assert (spec, spec.name, spec.data.dataset) == (written, "x", "FD001")
+    assert (spec.hardware.workers, spec.hardware.price_per_hour) == (
+        scenario.count,
+        machines.gpus[scenario.gpu].price_per_hour,
+    )
+    options = scenario.options
+    full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
+    assert full.batch_size == 256
+    assert ("early stopping" in options) <= (full.patience == 15)
+    assert ("gradient accumulation" in options) == (full.accumulation_steps == 4)
+    assert (f"promote x --gpus {scenario.count}" in place.read_text()) == ("DDP" in options)
+    with pytest.raises(ConfigurationError, match=r"must be written to a new file, but there is .*x.toml"):
+        write_scenario(machines, name, shipped("fd001.toml"), place)
+
+
+def test_what_a_scenario_cannot_be_written_from(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"`--scenario` must be one of research-quick, .* mean `production`"):
+        write_scenario(load_machines(), "produktion", shipped("fd001.toml"), tmp_path / "x.toml")
+    with pytest.raises(ConfigurationError, match="A study file must exist"):
+        write_scenario(load_machines(), "production", tmp_path / "none.toml", tmp_path / "x.toml")
+    with pytest.raises(ConfigurationError, match="no study name"):
+        write_scenario(load_machines(), "production", shipped("fd001.toml"), tmp_path / "no name.toml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_and_the_efficiency_of_ddp_are_told_with_their_source(
+    plan_of: Callable[[StudySpec], Plan], spec: StudySpec
+) -> None:
+    def shown(memory: Memory | None) -> str:
+        out = io.StringIO()
+        print_plan(Console(file=out, width=80), replace(plan_of(spec), memory=memory))
+        return out.getvalue()
+
+    published = {name: size * 1e9 for name, size in load_machines().memory.items()}
+    small = shown(Memory(0.6e9, "cuda", 2e9, published))
+    assert "Memory (cuda), measured here: a run takes up to 0.6 GB, 2 at once 1.2 GB of 2.0 GB free. Published" in small
+    assert "RTX 5000: 3.2 GB in float32, 2.1 GB in mixed precision." in small
+    assert "too much: lower `hardware.workers`" in shown(Memory(1.2e9, "cpu", 2e9, published))
+    told = (
+        "the publication's (RTX 5000), not measured here: 1.88 times on 2 (94%), 3.21 times on 4 (80%), 5.00 times on 8"
+    )
+    assert told in shown(None)
+    assert "…" not in shown(None)
+    assert "Memory" not in shown(None)

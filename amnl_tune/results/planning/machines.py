@@ -40,21 +40,29 @@ class Gpu(_Table):
 
 
 class Scenario(_Table):
-    """`count` GPUs of a kind on one run at a time, in so many minutes with these options."""
+    """`count` GPUs of a kind on one run at a time, in so many minutes with these options.
+
+    `study` holds the tables of a study file that trains so.
+    """
 
     gpu: str
     count: int = Field(1, ge=1)
     minutes: float = Field(gt=0)
     options: str = ""
+    study: dict[str, dict[str, Any]] = {}
 
 
 class Machines(_Table):
-    """The whole table: a run's epochs, runs by data set, GPUs by name, and the speed of a run by its number of GPUs."""
+    """The whole table: a run's epochs, runs by data set, GPUs by name, the speed of a run by its number of GPUs.
+
+    `memory`: GB of the device that a run takes, by precision.
+    """
 
     epochs: int = Field(gt=0)
     runs: dict[str, Run] = Field(min_length=1)
     gpus: dict[str, Gpu] = Field(min_length=1)
     ddp: dict[int, float]
+    memory: dict[str, float]
     scenarios: dict[str, Scenario]
 
     @model_validator(mode="after")
@@ -73,11 +81,11 @@ class Machines(_Table):
         known = [self.runs[dataset]] if dataset in self.runs else list(self.runs.values())
         return fmean(minutes * run.minutes / mean * 60 / self.epochs / run.windows for run in known)
 
-    def scenario(self, name: str) -> Scenario:
-        """Raises ConfigurationError for an unknown one."""
+    def scenario(self, name: str, *, option: str = "--preset") -> Scenario:
+        """Raises ConfigurationError, which names the `option`, for an unknown one."""
         if name not in self.scenarios:
             raise ConfigurationError(
-                f"`--preset` must be one of {', '.join(self.scenarios)}, but got {name!r}"
+                f"`{option}` must be one of {', '.join(self.scenarios)}, but got {name!r}"
                 f"{did_you_mean(name, self.scenarios)}"
             )
         return self.scenarios[name]

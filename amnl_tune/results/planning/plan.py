@@ -14,7 +14,7 @@ from amnl_tune.results.planning.machines import Machines
 from amnl_tune.results.planning.pace import Pace, PublishedPace
 from amnl_tune.search.spec import StudySpec
 
-__all__ = ["HERE", "WORKERS", "Plan", "Row", "here", "make_plan", "published", "scenario"]
+__all__ = ["HERE", "WORKERS", "Memory", "Plan", "Row", "here", "make_plan", "published", "scenario"]
 
 HERE = "this machine"
 WORKERS = (1, 2, 4, 8)
@@ -31,7 +31,7 @@ class Row:
         machine: its name. workers: asked for. at_once: really side by side. note: what the reader should know.
         epochs: of trials and promoted runs. wall: seconds. accelerator_hours: busy ones. cost: in the price's currency.
         search, promotion: the phases by themselves. range_test: seconds.
-        ddp_wall, ddp_cost: with every promoted run on all GPUs; None: not applicable.
+        ddp_wall, ddp_cost: with every promoted run on all GPUs; None: not applicable. ddp_speedup: of a run, published.
         ends_by: what ends the search: `trials`, or a limit of `[budget]`.
     """
 
@@ -48,7 +48,24 @@ class Row:
     promotion: Phase
     ddp_wall: Interval | None
     ddp_cost: Interval | None
+    ddp_speedup: float | None
     ends_by: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a run takes of its device.
+
+    Attributes:
+        measured: here, in the precision that a run has here: the largest of the shapes that were timed. On a CPU a
+            whole worker process. device: `cpu`, `cuda`. free: of the device, before anything was trained.
+        published: by precision; the full network at batch 256 on an RTX 5000.
+    """
+
+    measured: float
+    device: str
+    free: float
+    published: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ class Plan:
         workers: the study file's; its row on this machine is compared with the budget.
         limits: of the budget, with what all trials would need; ends_by: the one that ends the search.
         load: of this machine while it was measured.
+        memory: of the device, in training.
     """
 
     study: str
@@ -69,6 +87,7 @@ class Plan:
     limits: tuple[Limit, ...]
     ends_by: str
     load: Load | None = None
+    memory: Memory | None = None
 
     @property
     def idle_wall(self) -> Interval | None:
@@ -101,11 +120,18 @@ class Plan:
         }
 
 
-def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine], load: Load | None = None) -> Plan:
+def make_plan(
+    spec: StudySpec,
+    demand: Demand,
+    machines: Sequence[Machine],
+    *,
+    load: Load | None = None,
+    memory: Memory | None = None,
+) -> Plan:
     """The plan of a study on machines, this one (named `HERE`) with the study file's workers among them.
 
     Args:
-        load: of this machine while it was measured.
+        load: of this machine while it was measured. memory: of its device, in training.
     """
     least, most = REPEATS
     repeats = max(least, min(most, MOST_TRIALS // demand.trials))
@@ -130,6 +156,7 @@ def make_plan(spec: StudySpec, demand: Demand, machines: Sequence[Machine], load
         limits=limits,
         ends_by=binding(limits).resource,
         load=load,
+        memory=memory,
     )
 
 
@@ -214,5 +241,6 @@ def _row(spec: StudySpec, one: Estimate) -> Row:
         promotion=one.promotion,
         ddp_wall=by_ddp.wall if by_ddp else None,
         ddp_cost=money(by_ddp, price) if by_ddp else None,
+        ddp_speedup=one.machine.ddp if by_ddp else None,
         ends_by=binding(limits).resource,
     )
