@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amnl_tune.bounds import MOST_ROUNDS, MOST_STEPS
-from amnl_tune.cli.options import DataDir, Device, Home, Json, Threads, settings
+from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Threads, existing_ledger, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from amnl_tune.results.benchmark.measuring import Benchmark
+    from amnl_tune.results.benchmark.table import Stopped
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.spec import StudySpec
+    from amnl_tune.settings import Settings
     from amnl_tune.training.config import RunConfig
 
 __all__ = ["bench"]
@@ -36,8 +38,9 @@ def bench(
     steps: Annotated[
         int | None, typer.Option(min=1, max=MOST_STEPS, help="Training steps of a bout; else some seconds of them.")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Train a whole run too, for early stopping's row.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Train a whole run for early stopping's row.")] = False,
     out: Annotated[Path | None, typer.Option(help="HTML file of the figures; else in HOME/reports.")] = None,
+    storage: Storage = None,
     home: Home = None,
     data_dir: DataDir = None,
     device: Device = None,
@@ -65,7 +68,7 @@ def bench(
     from amnl_tune.training.batches import DataPath
 
     console = Console(stderr=as_json)
-    places = settings(None, home, data_dir)
+    places = settings(storage, home, data_dir)
     source = FleetSource(places.data_dirs)
     spec = load_study_spec(file) if file else None
     if spec:
@@ -84,6 +87,7 @@ def bench(
         rounds=rounds,
         steps=steps,
         full=whole if full else None,
+        recorded=_recorded(spec, places, whole),
         say=lambda text: console.print(f"{text} ...", highlight=False),
     )
     figures = [
@@ -96,6 +100,23 @@ def bench(
         return
     _print(console, found)
     console.print(f"Figures: {out}", highlight=False, soft_wrap=True)
+
+
+def _recorded(spec: "StudySpec | None", places: "Settings", whole: "RunConfig") -> "Stopped | None":
+    """What early stopping would do to the study's own full runs, if it has any in this storage."""
+    from amnl_tune.errors import StorageError
+    from amnl_tune.results.benchmark.recorded import stopped_of_record
+
+    if spec is None or whole.patience is None:
+        return None
+    try:
+        ledger = existing_ledger(places)
+    except StorageError:  # nothing has been run here
+        return None
+    try:
+        return stopped_of_record(ledger, spec.name, patience=whole.patience, min_delta=whole.min_delta)
+    finally:
+        ledger.close()
 
 
 def _configurations(
@@ -130,6 +151,7 @@ def _print(console: "Console", found: "Benchmark") -> None:
     for row in found.training:
         if row.note != "equal loss":
             console.print(f"{row.name}: {row.note}", highlight=False, soft_wrap=True)
+    console.print(_memory(found))
     console.print(_data_paths(found))
     console.print(_inference(found))
 
@@ -155,6 +177,14 @@ def _training(found: "Benchmark") -> "Table":
             _number(row.published_ratio, ".2f"),
             _difference(row.loss_difference, row.equal_loss),
         )
+    return table
+
+
+def _memory(found: "Benchmark") -> "Table":
+    """Measured here for this network and batch; published for the full network at batch 256."""
+    table = _table("Training memory (GB at the peak of a step, beyond the process)", "", "here", "RTX 5000,\npublished")
+    for row in found.memory:
+        table.add_row(row.precision, f"{row.bytes / 1e9:.2f}", _number(row.published and row.published / 1e9, ".1f"))
     return table
 
 

@@ -1,7 +1,9 @@
 """Everything one run is made of between two epochs, in one value."""
 
 import copy
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +18,22 @@ from amnl_tune.training.precision import Precision, grad_scaler
 from amnl_tune.training.rng import RngState, fresh_rng
 from amnl_tune.training.schedule import lr_factor
 
-__all__ = ["RunState"]
+__all__ = ["RunState", "epochs_until_stopped"]
+
+
+def epochs_until_stopped(curve: Sequence[float], *, patience: int, min_delta: float) -> int:
+    """After which epoch early stopping ends a run with these validation RMSEs; their number where it does not."""
+    reference, stale = math.inf, 0
+    for number, rmse in enumerate(curve, start=1):
+        reference, stale = _after(rmse, reference, stale, min_delta)
+        if stale >= patience:
+            return number
+    return len(curve)
+
+
+def _after(rmse: float, reference: float, stale: int, min_delta: float) -> tuple[float, int]:
+    """Reference and stale epochs once an epoch's RMSE is known."""
+    return (rmse, 0) if rmse < reference - min_delta else (reference, stale + 1)
 
 
 @dataclass
@@ -139,10 +156,7 @@ class RunState:
 
     def observe(self, validation_rmse: float) -> bool:
         """Takes note of an epoch's validation RMSE; True if it is the best so far."""
-        if validation_rmse < self.reference - self.config.min_delta:
-            self.reference, self.stale = validation_rmse, 0
-        else:
-            self.stale += 1
+        self.reference, self.stale = _after(validation_rmse, self.reference, self.stale, self.config.min_delta)
         if not validation_rmse < self.best_rmse:
             return False
         self.best_rmse, self.best_epoch = validation_rmse, self.epoch

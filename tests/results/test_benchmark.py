@@ -2,33 +2,48 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from sqlalchemy import select
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
 from amnl_tune.errors import StorageError
 from amnl_tune.results.benchmark.advice import Symptoms, first_change
+from amnl_tune.results.benchmark.arena import Arena
 from amnl_tune.results.benchmark.baselines import EagerLoop, Recipe, epochs_of, sample_loader, tensor_loader
-from amnl_tune.results.benchmark.contest import ACCUMULATION, Arena, Outcome, contest, mixed_precision
+from amnl_tune.results.benchmark.contest import (
+    ACCUMULATION,
+    PURE_FP16,
+    Outcome,
+    contest,
+    fp16_obstacle,
+    mixed_precision,
+)
 from amnl_tune.results.benchmark.data_paths import measure_data_paths
 from amnl_tune.results.benchmark.figures import inference_figure, ratios_figure, shares_figure
 from amnl_tune.results.benchmark.inference import measure_inference
 from amnl_tune.results.benchmark.measuring import inference_frame, training_frame
 from amnl_tune.results.benchmark.profile import PUBLISHED_SHARES, profile_run, shares_frame
-from amnl_tune.results.benchmark.table import EARLY_STOPPING, Stopped, published_table
+from amnl_tune.results.benchmark.recorded import stopped_of_record
+from amnl_tune.results.benchmark.table import EARLY_STOPPING, Stopped, TrainingRow, published_table
+from amnl_tune.results.benchmark.training_memory import measure_memory
 from amnl_tune.rul.preparation import PreparedData
+from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.training.batches import DataPath, ResidentBatches
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
+from amnl_tune.training.fitting import fit
 from amnl_tune.training.gauges import matmul_peak, peak_memory, reset_peak_memory
 from amnl_tune.training.precision import Precision
 from amnl_tune.training.profiling import profile_epoch
+from amnl_tune.training.state import epochs_until_stopped
 from amnl_tune.training.workload import forward_work
 
 CPU = torch.device("cpu")
@@ -189,6 +204,71 @@ def test_the_table_with_a_run_that_stopped_early() -> None:
     assert early.loss is None
 
 
+def test_pure_fp16_diverged_sound_and_impossible() -> None:
+    """A row of its own: what it took, what its loss did, and that it is not to be trusted; JSON has no NaN."""
+
+    def row(*, obstacle: str | None = None, **figures: Any) -> TrainingRow:
+        pure = [] if obstacle else [Outcome(PURE_FP16, "published", "fp16_pure", 0.25, 0.01, **figures)]
+        loading = Outcome("+ data loading", "published", "bf16", 0.2, 0.01, 101.0)
+        base, twin, mixed, accumulated = outcomes()
+        rows = published_table([base, twin, mixed, *pure, loading, accumulated], 64, 100, None, fp16_obstacle=obstacle)
+        json.dumps([vars(one) for one in rows], allow_nan=False)
+        assert [one.name for one in rows][2:5] == ["+ mixed precision", PURE_FP16, "+ data loading"]
+        return rows[3]
+
+    gone = row(loss=float("nan"), diverged_within=8)
+    assert (gone.ratio, gone.loss, gone.equal_loss) == (1.6, None, False)
+    assert gone.note.startswith("diverged within 8 steps: without a GradScaler small gradients vanish")
+    assert gone.published_ratio == pytest.approx(90 / 58)
+    assert row(loss=100.0).note.startswith("equal loss so far; without a GradScaler")
+    slow = row(obstacle="not measured in full: 8 windows take 18 times as long as in float32 on this device")
+    assert (slow.ratio, slow.loss, slow.precision) == (None, None, None)
+    assert "18 times as long" in slow.note
+    assert "calls it unstable" in slow.note
+
+
+def test_pure_fp16_is_tried_and_what_diverges_is_noticed(arena: Arena) -> None:
+    assert fp16_obstacle(arena) is None or "not measured" in str(fp16_obstacle(arena))
+    found = {one.name: one for one in contest(arena, rounds=1, steps=4, fp16=True)}
+    assert found[PURE_FP16].precision == "fp16_pure"
+    assert found[PURE_FP16].seconds > 0
+    assert found["published recipe"].diverged_within is None
+    spoilt = replace(arena.data.rows, features=arena.data.rows.features * float("inf"))
+    broken = replace(arena, data=replace(arena.data, rows=spoilt))
+    assert {one.diverged_within for one in contest(broken, rounds=1, steps=2)} == {1}
+
+
+def test_early_stopping_of_recorded_runs(finished: Any) -> None:
+    """The rule of training itself, on curves that are there."""
+    ledger = finished.ledger
+    with ledger.read() as session:
+        runs = list(session.scalars(select(RunRow).where(RunRow.promotion > 0, RunRow.status == RunStatus.COMPLETE)))
+    known = stopped_of_record(ledger, finished.spec.name, patience=1, min_delta=1000.0)
+    assert known is not None
+    assert (known.after, known.runs) == (2.0, len(runs))
+    patient = stopped_of_record(ledger, finished.spec.name, patience=99, min_delta=0.0)
+    assert patient is not None
+    assert (patient.after, patient.same_best) == (patient.epochs, patient.runs)
+    assert f"would have ended {len(runs)} recorded full runs" in patient.words
+    assert stopped_of_record(ledger, "other", patience=1, min_delta=0.0) is None
+
+
+def test_recorded_curves_stop_where_training_does(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
+    whole = tiny_config.replaced(epochs=8)
+    curve = [epoch.validation_rmse for epoch in fit(whole, tiny_data)]
+    for patience, min_delta in ((1, 0.5), (2, 0.5), (2, 1000.0), (8, 0.0)):
+        *_, last = fit(whole.replaced(patience=patience, min_delta=min_delta), tiny_data)
+        assert epochs_until_stopped(curve, patience=patience, min_delta=min_delta) == last.number
+
+
+def test_memory_of_a_step_by_precision(arena: Arena) -> None:
+    wide = arena.config.replaced(conv_channels=(64, 64), hidden_size=64, batch_size=256)
+    found = {one.precision: one for one in measure_memory(replace(arena, config=wide))}
+    assert set(found) == {"fp32", "bf16"}
+    assert (found["fp32"].published, found["bf16"].published) == (3.2e9, None)
+    assert found["fp32"].bytes > 2e7
+
+
 def test_a_loss_beyond_the_noise_is_told() -> None:
     _, _, mixed, *_ = published_table(outcomes(mixed=103.0), 64, 100, None)
     assert (mixed.equal_loss, mixed.note) == (False, "loss differs by +3.0%, noise is 1.0%")
@@ -277,7 +357,16 @@ def test_profile_as_a_command(file: Path, tmp_path: Path) -> None:
 def test_bench_as_a_command(file: Path, tmp_path: Path) -> None:
     shown = invoke("bench", file, "--rounds", 1, "--steps", 4, "--full", "--threads", 1, "--out", tmp_path / "b.html")
     assert shown.exit_code == 0, shown.output
-    for told in ("published recipe", "+ early stopping", "strong baseline", "amnl-tune", "gathered from resident rows"):
+    for told in (
+        "published recipe",
+        "+ early stopping",
+        "strong baseline",
+        "amnl-tune",
+        "gathered from resident rows",
+        "pure fp16",
+        "Training memory",
+        "unstable",
+    ):
         assert told in shown.output
     assert "epochs of our real run" in " ".join(shown.output.split())
     facts = json.loads(invoke("bench", file, "--rounds", 1, "--steps", 1, "--threads", 1, "--json").stdout)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from amnl_tune.results.benchmark.arena import Arena
 from amnl_tune.results.benchmark.baselines import sample_loader, tensor_loader
-from amnl_tune.results.benchmark.contest import Arena
 from amnl_tune.training.batches import ResidentBatches
 from amnl_tune.training.gauges import wait
 

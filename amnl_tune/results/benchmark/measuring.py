@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from amnl_tune.results.benchmark.contest import ACCUMULATION, Arena, contest
+from amnl_tune.results.benchmark.arena import Arena
+from amnl_tune.results.benchmark.contest import ACCUMULATION, contest, fp16_obstacle
 from amnl_tune.results.benchmark.data_paths import DataPathCost, measure_data_paths
 from amnl_tune.results.benchmark.inference import InferenceSpeed, measure_inference
 from amnl_tune.results.benchmark.table import Stopped, TrainingRow, published_table
+from amnl_tune.results.benchmark.training_memory import TrainingMemory, measure_memory
 from amnl_tune.results.load import Load, delay, load_average
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.host import physical_cores
@@ -37,7 +39,7 @@ class Benchmark:
         device: name of the product. threads, cores: of this process and this machine.
         rounds, steps: bouts of each arm, batches of a bout.
         probe: seconds of our step by precision; `probe.precision` is what the fast arms compute in.
-        training, data_paths, inference: the three tables.
+        training, data_paths, inference, memory: the four tables.
         load: of this machine meanwhile.
     """
 
@@ -56,6 +58,7 @@ class Benchmark:
     data_paths: list[DataPathCost]
     inference: list[InferenceSpeed]
     load: Load
+    memory: list[TrainingMemory]
 
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable."""
@@ -71,6 +74,7 @@ def measure(
     rounds: int,
     steps: int | None = None,
     full: RunConfig | None = None,
+    recorded: Stopped | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Benchmark:
     """Runs the benchmark in this process, under its threads.
@@ -79,7 +83,8 @@ def measure(
         config: of the run. data: its engines. execution: on which device.
         workers: processes of the published recipe's DataLoader.
         rounds: bouts of each arm. steps: batches of a bout, rounded up to whole accumulated steps; None: some seconds.
-        full: a run to be really trained until early stopping ends it; None: that row stays open.
+        full: a run to be really trained until early stopping ends it; None: that row is of `recorded` runs.
+        recorded: what early stopping does to full runs that were recorded; None: without `full` that row stays open.
         say: hears what is being done.
 
     Raises:
@@ -90,6 +95,8 @@ def measure(
     engines = Engines.of(config, data, execution)
     found = probe(config, engines.batches, engines.training, execution)
     arena = Arena(config, data, execution, Precision(found.precision), workers)
+    say("Memory")
+    memory = measure_memory(arena)
     say("Inference")
     inference, parameters = _inference(arena, rounds)  # first: peaks of memory are not yet training's
     say("Data paths")
@@ -97,10 +104,11 @@ def measure(
     wanted = steps or min(MOST_STEPS, max(1, int(BOUT / found.seconds[Precision.FP32])))
     whole = -(-wanted // ACCUMULATION) * ACCUMULATION
     say(f"Training: {rounds} rounds of {whole} steps an arm")
-    outcomes = contest(arena, rounds=rounds, steps=whole)
+    obstacle = fp16_obstacle(arena)
+    outcomes = contest(arena, rounds=rounds, steps=whole, fp16=obstacle is None)
     if full:
         say(f"Training up to {full.epochs} epochs, until early stopping")
-    stopped = _stopped(full, data, execution, arena.precision) if full else None
+    stopped = _stopped(full, data, execution, arena.precision) if full else recorded
     return Benchmark(
         dataset=data.dataset,
         batch_size=config.batch_size,
@@ -113,10 +121,11 @@ def measure(
         rounds=rounds,
         steps=whole,
         probe=found,
-        training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped),
+        training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped, fp16_obstacle=obstacle),
         data_paths=paths,
         inference=inference,
         load=Load.since(before, max(waited, delay())),
+        memory=memory,
     )
 
 
