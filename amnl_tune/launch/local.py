@@ -22,6 +22,9 @@ __all__ = ["LocalWorkers"]
 
 logger = logging.getLogger(__name__)
 
+HURRY_SECONDS = 15.0
+"""For a worker that is to leave now: a busy machine takes its time over a last write."""
+
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--max-restarts=0")
 
 
@@ -106,7 +109,7 @@ class LocalWorkers:
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Asks all to finish their epoch and leave; after `grace` seconds to leave now; then kills."""
-        for wanted, patience in ((signal.SIGTERM, grace), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        for wanted, patience in ((signal.SIGTERM, grace), (signal.SIGTERM, HURRY_SECONDS), (signal.SIGKILL, 5.0)):
             running = [place.process for place in self._places if place.process and place.process.poll() is None]
             if not running:
                 return

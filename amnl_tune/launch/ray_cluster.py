@@ -21,6 +21,9 @@ STORE_BYTES = 100 * 2**20
 """Object store of a cluster that we start: workers exchange nothing by Ray."""
 
 ANSWER_SECONDS = 10.0
+ASKED_AGAIN_SECONDS = 5.0
+LEAVE_SECONDS = GRACE_SECONDS + 60.0
+"""Until all have left. Each ends its worker by itself within 30 s; the rest is for a busy cluster to hear of it."""
 
 
 @contextmanager
@@ -120,14 +123,22 @@ class RayWorkers:
                 raise
         return bool(self._tasks)
 
-    def stop(self, grace: float = GRACE_SECONDS + 10.0) -> None:
-        """Asks all workers to checkpoint and leave, and waits for that."""
+    def stop(self, grace: float = LEAVE_SECONDS) -> None:
+        """Asks all workers to checkpoint and leave, and waits for that.
+
+        They are asked again until they do: Ray cancels a task by an interrupt, which Python swallows where it comes
+        within a destructor or a callback. What is left when Ray shuts down is killed with its worker.
+        """
         ray = _ray()
-        for task in self._tasks:
-            ray.cancel(task, force=False)
-        until = time.monotonic() + grace
-        while self._tasks and time.monotonic() < until:
+        now = time.monotonic()
+        until, again = now + grace, now
+        while self._tasks and now < until:
+            if now >= again:
+                again = now + ASKED_AGAIN_SECONDS
+                for task in self._tasks:
+                    ray.cancel(task, force=False)
             _, self._tasks = ray.wait(self._tasks, num_returns=len(self._tasks), timeout=0.2)
+            now = time.monotonic()
 
 
 def _require_listener(address: str) -> None:
@@ -149,12 +160,14 @@ def _no_cluster(address: str | None, reason: str) -> ConfigurationError:
 
 
 def _work(command: WorkerCommand) -> None:
-    """The task: one worker until it leaves. Ray cancels a running task by KeyboardInterrupt."""
+    """The task: one worker until it leaves. Ray cancels a running task by KeyboardInterrupt, perhaps several times."""
     worker = SupervisedWorker(command)
     try:
         worker.run()
     finally:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.stop()
+        signal.signal(signal.SIGINT, before)  # the process may get another task
 
 
 def _ray() -> Any:

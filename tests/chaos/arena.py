@@ -225,7 +225,7 @@ class Arena:
         for process in [self.start(url) for _ in range(workers)]:
             assert self.ended(process) == 0, self.log()
 
-    def ended(self, process: BaseProcess, seconds: float = 300.0) -> int | None:
+    def ended(self, process: BaseProcess, seconds: float = 900.0) -> int | None:
         """The exit code of a process that is to end by itself; None if it does not."""
         process.join(seconds)
         return process.exitcode
@@ -240,7 +240,7 @@ class Arena:
         ledger.close()
         return record
 
-    def wait_for(self, holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    def wait_for(self, holds: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
         """Raises AssertionError if it does not come about."""
         until = time.monotonic() + seconds
         while not holds():

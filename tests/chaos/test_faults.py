@@ -88,7 +88,7 @@ def test_a_worker_that_sleeps_past_its_lease_changes_nothing_when_it_wakes(arena
     assert sleeper.pid
     os.kill(sleeper.pid, signal.SIGSTOP)
     other = arena.start(url)
-    arena.wait_for(lambda: arena.epochs(ledger) >= 20, "the other worker takes over", LEASE + 60)
+    arena.wait_for(lambda: arena.epochs(ledger) >= 20, "the other worker takes over", LEASE + 300)
     os.kill(sleeper.pid, signal.SIGCONT)
     assert [arena.ended(sleeper), arena.ended(other)] == [0, 0], arena.log()
     ledger.close()
@@ -233,7 +233,7 @@ def test_machines_that_are_taken_away_all_the_time_lose_no_trial(arena: Arena, s
     moments, killed = random.Random(7), 0
     while True:
         worker = arena.start(url)
-        arena.wait_for(partial(arena.has_begun, ledger, worker), "a worker's start", 300)
+        arena.wait_for(partial(arena.has_begun, ledger, worker), "a worker's start")
         worker.join(moments.uniform(1, 20) * epoch)
         if worker.exitcode is not None:
             break
@@ -269,7 +269,7 @@ def test_sixteen_workers_start_at_once_on_an_empty_database(arena: Arena, spec: 
         bury_dead(ledger, spec.name)
         return len([run for run in Record.of(ledger, spec.name).runs.values() if run[0] == "complete"]) == 20
 
-    arena.wait_for(ended, "twenty trials", 300)
+    arena.wait_for(ended, "twenty trials", 900)
     ledger.close()
     for worker in workers:
         assert worker.pid

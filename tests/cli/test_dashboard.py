@@ -114,9 +114,9 @@ def test_the_printed_link_works_and_a_signal_ends_it_in_order(
     match = re.fullmatch(r"Optuna dashboard: (http://127\.0\.0\.1:\d+/)\?token=(\S{32})  \(Ctrl-C ends it\)\n", line)
     assert match, line
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    with opener.open(f"{match[1]}?token={match[2]}", timeout=30) as page:
+    with opener.open(f"{match[1]}?token={match[2]}", timeout=120) as page:
         assert page.url == f"{match[1]}dashboard"
-    with opener.open(f"{match[1]}api/studies", timeout=30) as page:
+    with opener.open(f"{match[1]}api/studies", timeout=120) as page:
         assert page.read() == b'{"study_summaries": []}'
     process.send_signal(wanted)
     out, errors = process.communicate(timeout=180)
@@ -146,7 +146,7 @@ def test_everywhere_with_credentials(storage: str, started: object, users: Path)
     ):
         request = urllib.request.Request(base + path, headers={"Host": name})
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 assert answer.status == status
         except urllib.error.HTTPError as error:
             with error:

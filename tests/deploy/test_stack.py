@@ -101,7 +101,7 @@ class Stack:
 
     def http(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
         """Status, cookie and text of what Caddy answers; 502 where nobody does."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body, headers)
             reply = connection.getresponse()

@@ -69,13 +69,13 @@ class Prepared:
     def outcome(self, launched: "subprocess.Popen[str]") -> tuple[str, str]:
         """What it said until it ended; one that hangs fails the test with all that is known of it."""
         try:
-            return launched.communicate(timeout=300)
+            return launched.communicate(timeout=900)
         except subprocess.TimeoutExpired:
             runs = [(run.slot, str(run.status), run.epochs_done, run.owner) for run in self.runs()]
             workers = [(worker.id, worker.pid) for worker in self.workers()]
             os.killpg(launched.pid, signal.SIGKILL)
             out, err = launched.communicate()
-            pytest.fail(f"not over in 300 s\nruns {runs}\nworkers {workers}\n{out}\n{err}")
+            pytest.fail(f"not over in 900 s\nruns {runs}\nworkers {workers}\n{out}\n{err}")
 
     def runs(self) -> list[RunRow]:
         with self.ledger.read() as session:
@@ -101,9 +101,9 @@ class Prepared:
         self.wait_until(lambda: sum(run.epochs_done for run in self.runs()) >= at_least)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + 300
+        until = time.monotonic() + 900
         while not condition():
-            assert time.monotonic() < until, "not reached in 300 s"
+            assert time.monotonic() < until, "not reached in 900 s"
             time.sleep(0.05)
 
     def assert_done(self) -> None:

@@ -88,7 +88,7 @@ class Site:
     def __call__(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Reply:
         place = urlsplit(self.url)
         assert place.hostname
-        connection = http.client.HTTPConnection(place.hostname, place.port or 80, timeout=30)
+        connection = http.client.HTTPConnection(place.hostname, place.port or 80, timeout=120)
         sent = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, place.path + path, body, sent)
@@ -152,12 +152,12 @@ def _serving(
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(300)
         assert not failures, failures
         yield Site(urls[0].rstrip("/"))
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive()
         storage.engine.dispose()
 

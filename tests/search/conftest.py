@@ -87,13 +87,16 @@ def s3_server() -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        until = time.monotonic() + 300
+        while True:
             try:
-                urllib.request.urlopen(url, timeout=1).close()
+                urllib.request.urlopen(url, timeout=60).close()
                 break
             except OSError:
+                assert process.poll() is None, "the server has ended"
+                assert time.monotonic() < until, "no server in five minutes"
                 time.sleep(0.1)
-        urllib.request.urlopen(urllib.request.Request(f"{url}/amnl", method="PUT"), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(f"{url}/amnl", method="PUT"), timeout=120).close()
         yield url
     finally:
         process.terminate()
