@@ -42,6 +42,7 @@ def profile(
     from amnl_tune.files import require_place
     from amnl_tune.results.benchmark.figures import shares_figure, write_figures
     from amnl_tune.results.benchmark.profile import profile_run, shares_frame
+    from amnl_tune.results.load import Load, delay, load_average
     from amnl_tune.rul.cache import cached_prepare
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.artifacts import Artifacts
@@ -65,14 +66,24 @@ def profile(
     execution = execution_of(hardware, home=places.home, device=device, precision=wanted)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
+    before = load_average()
     with console.status("Training some steps"):
         found = profile_run(config, data, execution, workers=hardware.workers, steps=steps, trace=trace)
+    load = Load.since(before, delay())
     write_figures([(f"Where an epoch of {spec.name} goes", shares_figure(shares_frame(found)))], out)
     if as_json:
         traced = str(trace) if trace else None
-        typer.echo(json.dumps({"study": spec.name} | found.plain() | {"figure": str(out), "trace": traced}, indent=2))
+        typer.echo(
+            json.dumps(
+                {"study": spec.name, "load": load.plain()} | found.plain() | {"figure": str(out), "trace": traced},
+                indent=2,
+            )
+        )
         return
     _print(console, found)
+    busy = load.words(lambda times: f"idle an epoch is up to {times:.1f} times quicker")
+    if busy:
+        console.print(busy, highlight=False, soft_wrap=True)
     for name, place in (("Figure", out), ("Trace (open in chrome://tracing or ui.perfetto.dev)", trace)):
         if place:
             console.print(f"{name}: {place}", highlight=False, soft_wrap=True)

@@ -349,6 +349,7 @@ def test_profile_as_a_command(file: Path, tmp_path: Path) -> None:
     facts = json.loads(invoke("profile", file, "--steps", 3, "--json", "--trace", tmp_path / "t.json").stdout)
     assert sum(facts["shares"].values()) == pytest.approx(1)
     assert facts["published_shares"] == PUBLISHED_SHARES
+    assert facts["load"]["delay"] > 0.9
     assert Path(facts["trace"]).is_file()
     assert Path(facts["figure"]).is_file()
 
