@@ -159,9 +159,9 @@ def _print(console: "Console", found: "Benchmark") -> None:
 def _table(title: str, *columns: str) -> "Table":
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))  # nothing is cut at 80 columns
     for name in columns:
-        table.add_column(name, justify="right" if name else "left", no_wrap=not name)
+        table.add_column(name, justify="right" if name else "left", no_wrap=not name, overflow="fold")
     return table
 
 
@@ -182,9 +182,9 @@ def _training(found: "Benchmark") -> "Table":
 
 def _memory(found: "Benchmark") -> "Table":
     """Measured here for this network and batch; published for the full network at batch 256."""
-    table = _table("Training memory (GB at the peak of a step, beyond the process)", "", "here", "RTX 5000,\npublished")
+    table = _table("Training memory at the peak (MB)", "", "here, beyond\nthe process", "published,\nRTX 5000")
     for row in found.memory:
-        table.add_row(row.precision, f"{row.bytes / 1e9:.2f}", _number(row.published and row.published / 1e9, ".1f"))
+        table.add_row(row.precision, f"{row.bytes / 1e6:,.0f}", _number(row.published and row.published / 1e6, ",.0f"))
     return table
 
 

@@ -1,19 +1,23 @@
 """What `profile` and `bench` measure, as far as it does not depend on the machine's speed."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from sqlalchemy import select
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
+from amnl_tune.cli.bench import _data_paths, _inference, _memory, _training
 from amnl_tune.errors import StorageError
 from amnl_tune.results.benchmark.advice import Symptoms, first_change
 from amnl_tune.results.benchmark.arena import Arena
@@ -26,14 +30,14 @@ from amnl_tune.results.benchmark.contest import (
     fp16_obstacle,
     mixed_precision,
 )
-from amnl_tune.results.benchmark.data_paths import measure_data_paths
+from amnl_tune.results.benchmark.data_paths import DataPathCost, measure_data_paths
 from amnl_tune.results.benchmark.figures import inference_figure, ratios_figure, shares_figure
-from amnl_tune.results.benchmark.inference import measure_inference
+from amnl_tune.results.benchmark.inference import InferenceSpeed, measure_inference
 from amnl_tune.results.benchmark.measuring import inference_frame, training_frame
 from amnl_tune.results.benchmark.profile import PUBLISHED_SHARES, profile_run, shares_frame
 from amnl_tune.results.benchmark.recorded import stopped_of_record
 from amnl_tune.results.benchmark.table import EARLY_STOPPING, Stopped, TrainingRow, published_table
-from amnl_tune.results.benchmark.training_memory import measure_memory
+from amnl_tune.results.benchmark.training_memory import TrainingMemory, measure_memory
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.ledger.models import RunRow, RunStatus
 from amnl_tune.training.batches import DataPath, ResidentBatches
@@ -352,6 +356,20 @@ def test_profile_as_a_command(file: Path, tmp_path: Path) -> None:
     assert facts["load"]["delay"] > 0.9
     assert Path(facts["trace"]).is_file()
     assert Path(facts["figure"]).is_file()
+
+
+def test_80_columns_hold_every_table_of_the_benchmark() -> None:
+    rows = published_table(outcomes(), 64, 100, None, fp16_obstacle="not measured")
+    memory = [TrainingMemory("fp32", 3_123_456_789, 3.2e9), TrainingMemory("bf16", 1_234_567, None)]
+    speeds = [InferenceSpeed(512, 12_345.6, 112_345.6, 9.1, 500 << 20, 2000 << 20, 1.2e-5)]
+    paths = [DataPathCost("DataLoader, sample by sample, 8 workers", 1392.8, 1.0)]
+    found: Any = SimpleNamespace(training=rows, memory=memory, inference=speeds, data_paths=paths)
+    out = io.StringIO()
+    for made in (_training, _memory, _inference, _data_paths):
+        Console(file=out, width=80).print(made(found))
+    assert "…" not in out.getvalue()
+    for told in ("published recipe", "3,123", "3,200", "112,346"):
+        assert told in out.getvalue()
 
 
 @pytest.mark.slow
