@@ -21,6 +21,7 @@ TRIAL = text(
 TRIAL_VALUE = text(
     "insert into trial_values (trial_id, objective, value, value_type) values (:id, 0, :value, 'FINITE')"
 )
+TRIAL_SLOT = text("insert into trial_user_attributes (trial_id, key, value_json) values (:id, 'slot', :slot)")
 INTERMEDIATE_VALUE = text(
     "insert into trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
     "values (:run, :number, :reported, 'FINITE')"
@@ -68,6 +69,7 @@ def _insert(connection: Connection, study: str, trials: int, epochs: int) -> lis
     ]  # fmt: skip
     curves = [epoch for run in runs for epoch in _curve(run)]
     connection.execute(TRIAL, runs)
+    connection.execute(TRIAL_SLOT, runs)
     connection.execute(TRIAL_VALUE, runs)
     connection.execute(INTERMEDIATE_VALUE, curves)
     connection.execute(insert(RunRow), [{k: v for k, v in run.items() if k != "study_id"} for run in runs])

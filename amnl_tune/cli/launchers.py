@@ -38,7 +38,7 @@ from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.progress import progress
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.worker import budget_of
+from amnl_tune.search.trials import budget_of
 
 __all__ = ["on_kubernetes", "on_ray", "on_slurm", "on_this_machine"]
 

@@ -27,13 +27,13 @@ from amnl_tune.search.host import threads_for
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.runs import open_runs, trials_left
 from amnl_tune.search.ledger.studies import Prior, find_study
+from amnl_tune.search.looks import latest_scores
 from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import Incumbent
 from amnl_tune.search.tracking import require_mlflow
-from amnl_tune.search.worker import budget_of
+from amnl_tune.search.trials import budget_of
 from amnl_tune.settings import Settings
 
 __all__ = ["Session", "on_available_data"]

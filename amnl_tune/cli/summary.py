@@ -27,6 +27,8 @@ def print_summary(console: Console, facts: dict[str, Any]) -> None:
         console.print(sentences.SIMULATED, style="bold yellow")
     if facts["best_trials"]:
         console.print(_best_trials(facts["best_trials"]))
+    if facts["foreign_trials"]:
+        console.print(sentences.foreign(facts["foreign_trials"]), style="yellow", highlight=False, markup=False)
     _print_range_test(console, facts["lr_range_test"])
     for failure in facts["failures"]:
         console.print(f"Trial {failure['trial']} failed: {failure['reason']}", highlight=False, markup=False)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
 from amnl_tune.results.frames import RUN_COLUMNS, range_test_frame
-from amnl_tune.search.range_test import RangeTest
+from amnl_tune.search.ledger.range_tests import RangeTest
 
 __all__ = [
     "ParallelAxis",

@@ -1,24 +1,27 @@
 """The ledger as pandas frames: what figures and reports are drawn from."""
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.trial import TrialState
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, String, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
 
 from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus
-from amnl_tune.search.ledger.stored import stored_config, stored_spec
+from amnl_tune.search.ledger.range_tests import RangeTest
+from amnl_tune.search.ledger.stored import read_config, stored_spec
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.range_test import RangeTest
+from amnl_tune.search.own_trials import CompleteTrials
 from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage
 
 __all__ = [
     "RUN_COLUMNS",
+    "best_epochs",
     "epochs_frame",
     "history_frame",
     "importance_frame",
@@ -41,62 +44,72 @@ def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFr
         StudyError: unknown study.
     """
     spec = stored_spec(find_study(ledger, study))
+    query = (
+        select(RunRow.slot, RunRow.trial_number, _text(RunRow.origin), RunRow.seed, _text(RunRow.status), RunRow.value,
+               RunRow.epochs_done, RunRow.started_at, RunRow.finished_at, RunRow.reason, RunRow.config)
+        .where(RunRow.study == study, RunRow.promotion == promotion)
+        .order_by(RunRow.slot)
+    )  # fmt: skip
     with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
-        runs = list(session.scalars(query))
+        runs = session.execute(query).all()
     rows = [
-        {
-            "slot": run.slot,
-            "trial": run.trial_number,
-            "origin": str(run.origin),
-            "seed": run.seed,
-            "status": str(run.status),
-            "value": run.value,
-            "epochs_done": run.epochs_done,
-            "seconds": run.finished_at - run.started_at if run.finished_at and run.started_at else None,
-            "reason": run.reason,
-        }
-        for run in runs
+        (*told, finished - started if finished and started else None, reason)
+        for *told, started, finished, reason, _ in runs
     ]
-    settings = pd.DataFrame([_searched(run, spec) for run in runs], columns=list(spec.space.names))
+    settings = pd.DataFrame([_searched(run[-1], spec, slot=run[0]) for run in runs], columns=list(spec.space.names))
     return pd.concat([pd.DataFrame(rows, columns=list(RUN_COLUMNS)), settings], axis=1)
 
 
-def _searched(run: RunRow, spec: StudySpec) -> dict[str, Any]:
-    if not run.config:
+def _text(column: InstrumentedAttribute[Any]) -> ColumnElement[str]:
+    """A word as it is stored: of many rows, the words themselves take long to look up."""
+    return type_coerce(column, String)
+
+
+def _searched(config: str | None, spec: StudySpec, slot: int) -> dict[str, Any]:
+    if not config:
         return {}
-    config = stored_config(run).plain()
-    return {name: stored(config[name]) for name in spec.space.active(config)}
+    values = read_config(config, spec.name, slot).plain()
+    return {name: stored(values[name]) for name in spec.space.active(values)}
 
 
-def epochs_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
-    """One row an epoch of every run: what it belongs to, its number, RMSE (cycles), raw losses, rate, seconds."""
-    with ledger.read() as session:
-        query = (
-            select(RunRow, EpochRow)
-            .join(EpochRow, EpochRow.run == RunRow.id)
-            .where(RunRow.study == study, RunRow.promotion == promotion)
-            .order_by(RunRow.slot, EpochRow.number)
-        )
-        rows = [
-            {
-                "trial": run.trial_number,
-                "origin": str(run.origin),
-                "seed": run.seed,
-                "status": str(run.status),
-                "number": epoch.number,
-                "validation_rmse": epoch.validation_rmse,
-                "best_validation_rmse": epoch.best_validation_rmse,
-                "train_rul_loss": epoch.train_rul_loss,
-                "train_health_loss": epoch.train_health_loss,
-                "learning_rate": epoch.learning_rate,
-                "seconds": epoch.seconds,
-            }
-            for run, epoch in session.execute(query)
-        ]
+def epochs_frame(
+    ledger: Ledger, study: str, *, promotion: int = 0, trials: Collection[int] | None = None
+) -> pd.DataFrame:
+    """One row an epoch of every run: what it belongs to, its number, RMSE (cycles), raw losses, rate, seconds.
+
+    Args:
+        ledger: our tables. study: its name.
+        promotion: whose runs; 0: the search's.
+        trials: of these alone; None: of all.
+    """
+    query = (
+        select(RunRow.trial_number, _text(RunRow.origin), RunRow.seed, _text(RunRow.status), EpochRow.number,
+               EpochRow.validation_rmse, EpochRow.best_validation_rmse, EpochRow.train_rul_loss,
+               EpochRow.train_health_loss, EpochRow.learning_rate, EpochRow.seconds)
+        .join(EpochRow, EpochRow.run == RunRow.id)
+        .where(RunRow.study == study, RunRow.promotion == promotion)
+        .order_by(RunRow.slot, EpochRow.number)
+    )  # fmt: skip
+    if trials is not None:
+        query = query.where(RunRow.trial_number.in_(trials))
     columns = ["trial", "origin", "seed", "status", "number", "validation_rmse", "best_validation_rmse",
                "train_rul_loss", "train_health_loss", "learning_rate", "seconds"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    with ledger.read() as session:
+        return pd.DataFrame([tuple(row) for row in session.execute(query)], columns=columns)
+
+
+def best_epochs(ledger: Ledger, study: str) -> pd.Series:
+    """Lowest validation RMSE (cycles) of each trial that has an epoch, by its number; best first."""
+    query = (
+        select(RunRow.trial_number, func.min(EpochRow.validation_rmse))
+        .join(EpochRow, EpochRow.run == RunRow.id)
+        .where(RunRow.study == study, RunRow.promotion == 0, RunRow.trial_number.is_not(None))
+        .group_by(RunRow.trial_number)
+        .order_by(RunRow.trial_number)
+    )
+    with ledger.read() as session:
+        found = session.execute(query).all()
+    return pd.Series([row[1] for row in found], index=[row[0] for row in found], dtype=float).sort_values()
 
 
 def history_frame(trials: pd.DataFrame) -> pd.DataFrame:
@@ -115,10 +128,10 @@ def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
     with warnings.catch_warnings(), storage_failures(ledger.url), borrowed_storage(ledger) as storage:
         warnings.simplefilter("ignore")  # Optuna's, about experiments and about settings that few trials had
         try:
-            page = optuna.load_study(study_name=study, storage=storage)
+            page = CompleteTrials(ledger, study, storage)
         except KeyError:
             return empty
-        if len(page.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
+        if len(page.get_trials()) < FEWEST_FOR_IMPORTANCE:
             return empty
         importances = optuna.importance.get_param_importances(page)
     return pd.DataFrame({"setting": list(importances), "importance": list(importances.values())})

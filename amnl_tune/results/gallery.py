@@ -10,12 +10,12 @@ from amnl_tune.results import engine_figures, engine_frames, figures, frames, se
 from amnl_tune.results.tables import attempts_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import Origin, StudyRow
+from amnl_tune.search.ledger.range_tests import find_range_test
 from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
+from amnl_tune.search.looks import latest_scores
 from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scores import CandidateKind, TestScores
-from amnl_tune.search.scoring import latest_scores
 
 __all__ = ["PREFIX", "Picture", "pictures"]
 
@@ -36,9 +36,14 @@ class Picture(NamedTuple):
     figure: go.Figure
 
 
-def pictures(ledger: Ledger, study: str) -> Iterator[Picture]:
-    """All that the study has data for; on test engines, what the choice predicts. Raises StudyError if unknown."""
-    yield from _search(ledger, study)
+def pictures(ledger: Ledger, study: str, trials: pd.DataFrame | None = None) -> Iterator[Picture]:
+    """All that the study has data for; on test engines, what the choice predicts. Raises StudyError if unknown.
+
+    Args:
+        ledger: our tables. study: its name.
+        trials: `frames.trials_frame` of it, where it is at hand.
+    """
+    yield from _search(ledger, study, frames.trials_frame(ledger, study) if trials is None else trials)
     yield from _promotion(ledger, study)
     scores = latest_scores(ledger, study)
     if scores:
@@ -46,10 +51,9 @@ def pictures(ledger: Ledger, study: str) -> Iterator[Picture]:
         yield from _engines(scores, spec.run_config(spec.incumbent_parameters()).health_thresholds)
 
 
-def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
+def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Picture]:
     row = find_study(ledger, study)
     test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
-    trials = frames.trials_frame(ledger, study)
     history = frames.history_frame(trials)
     if len(history):
         few = _sampled(history)
@@ -57,7 +61,7 @@ def _search(ledger: Ledger, study: str) -> Iterator[Picture]:
                        search_figures.spending_figure(few))  # fmt: skip
         yield _picture("history", "Search history", "Each trial with its best validation RMSE; pruned ones are grey.",
                        figures.history_figure(few))  # fmt: skip
-        curves = _fewer_runs(frames.epochs_frame(ledger, study))
+        curves = frames.epochs_frame(ledger, study, trials=_few_trials(frames.best_epochs(ledger, study)))
         yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded; the published defaults "
                        "are orange.", figures.learning_curves_figure(curves))  # fmt: skip
     if test:
@@ -152,12 +156,14 @@ def _sampled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[:: -(-len(frame) // MOST_POINTS) or 1]
 
 
-def _fewer_runs(epochs: pd.DataFrame) -> pd.DataFrame:
-    """All epochs of at most MOST_CURVES runs: the better half best first, the rest an even sample."""
-    best = epochs.groupby("trial")["validation_rmse"].min().sort_values()
+def _few_trials(best: pd.Series) -> list[int] | None:
+    """At most MOST_CURVES of the trials: the better half best first, the rest an even sample; None: all.
+
+    Args:
+        best: value of each, best first.
+    """
     if len(best) <= MOST_CURVES:
-        return epochs
+        return None
     half = MOST_CURVES // 2
     others = best.index[half:]
-    kept = [*best.index[:half], *others[:: -(-len(others) // half)]]
-    return epochs[epochs["trial"].isin(kept)]
+    return [*best.index[:half], *others[:: -(-len(others) // half)]]

@@ -31,6 +31,7 @@ def report_page(ledger: Ledger, study: str) -> str:
     facts, row = summarize(ledger, study), find_study(ledger, study)
     with ledger.read() as session:
         uses = budget_uses(session, [row], database_time(session))[study]
+    trials = trials_frame(ledger, study)
     said = []
     for warning in warnings(facts):
         first, rest = warning.split(". ", 1)
@@ -41,8 +42,8 @@ def report_page(ledger: Ledger, study: str) -> str:
         *said,
         f'<p class="answer">{html.escape(answer(facts))}</p>',
         scored(facts),
-        leaderboard(trials_frame(ledger, study)),
-        *(drawn(picture.title, picture.figure, picture.caption) for picture in pictures(ledger, study)),
+        leaderboard(trials),
+        *(drawn(picture.title, picture.figure, picture.caption) for picture in pictures(ledger, study, trials)),
         budget(uses),
         provenance(ledger, facts, stored_spec(row)),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from amnl_tune.results.training_sentences import stopped_early, trained_too_long
 from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
+from amnl_tune.search.own_trials import numbered
 from amnl_tune.search.scores import CandidateKind
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "chosen_name",
     "duration",
     "figure",
+    "foreign",
     "how_judged",
     "interval",
     "looks",
@@ -51,6 +53,14 @@ PUBLISHED = (
     "values."
 )
 Facts = Mapping[str, Any]
+
+
+def foreign(trials: list[int]) -> str:
+    """Of trials that are in Optuna's study and not ours."""
+    return (
+        f"Not made by amnl-tune, kept from the sampler, and in none of these figures: trials {numbered(trials)} of "
+        "Optuna's study."
+    )
 
 
 def answer(facts: Facts) -> str:

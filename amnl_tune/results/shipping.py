@@ -24,9 +24,9 @@ from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, PromotionRow, RunRow, WorkerRow
 from amnl_tune.search.ledger.stored import stored_config
 from amnl_tune.search.ledger.studies import find_study
+from amnl_tune.search.looks import latest_scores
 from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
-from amnl_tune.search.scoring import latest_scores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
 from amnl_tune.training.boosting import Boosting

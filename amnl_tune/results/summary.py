@@ -8,18 +8,18 @@ from amnl_tune.results.full_runs import full_runs
 from amnl_tune.results.leaderboard import against_boosting, leaderboard
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RunRow, RunStatus
+from amnl_tune.search.ledger.range_tests import find_range_test
 from amnl_tune.search.ledger.runs import trials_left
 from amnl_tune.search.ledger.stored import stored_config, stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
+from amnl_tune.search.looks import contamination, latest_scores, looks_of
+from amnl_tune.search.own_trials import foreign_trials
 from amnl_tune.search.progress import progress
 from amnl_tune.search.promotion import best_trials, latest_promotion
 from amnl_tune.search.proxy import proxy_check
-from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.scores import CandidateScore
-from amnl_tune.search.scoring import latest_scores, looks_of
 from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.test_selection import contamination
-from amnl_tune.search.worker import budget_of
+from amnl_tune.search.trials import budget_of
 
 __all__ = ["summarize"]
 
@@ -47,7 +47,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         "trials": {str(status): now.count(status) for status in RunStatus} | {"budget": spec.budget.trials},
         "epochs": now.epochs_done,
         "search_finished": not trials_left(ledger, study, budget_of(spec, prior)) and now.finished == len(now.runs),
-        "best_trials": [_trial(run, spec) for run in best_trials(ledger, study)[:BEST]],
+        "best_trials": [_trial(run, spec) for run in best_trials(ledger, study, BEST)],
         "failures": [{"trial": run.trial_number, "reason": run.reason} for run in _failed(ledger, study)],
         "lr_range_test": {
             "suggested": {str(rule): rate for rule, rate in test.suggested.items()},
@@ -58,6 +58,7 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         if test
         else None,
         "promotion": _promotion(ledger, study),
+        "foreign_trials": foreign_trials(ledger).get(study, []),
     }
 
 

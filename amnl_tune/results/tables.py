@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import String, select, type_coerce
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.files import write_content
@@ -15,6 +15,7 @@ from amnl_tune.installation import install_extra
 from amnl_tune.results.frames import epochs_frame, trials_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import AttemptRow, RunRow, WorkerRow
+from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.promotion import latest_promotion
 
 __all__ = ["TableName", "study_table", "write_table"]
@@ -36,11 +37,11 @@ def study_table(ledger: Ledger, study: str, name: TableName) -> pd.DataFrame:
     Raises:
         StudyError: unknown study.
     """
-    trials = trials_frame(ledger, study)
+    find_study(ledger, study)
     promotion = latest_promotion(ledger, study)
     number = promotion.number if promotion else -1
     made: dict[TableName, Callable[[], pd.DataFrame]] = {
-        TableName.TRIALS: lambda: trials,
+        TableName.TRIALS: lambda: trials_frame(ledger, study),
         TableName.EPOCHS: lambda: epochs_frame(ledger, study),
         TableName.PROMOTED: lambda: trials_frame(ledger, study, promotion=number),
         TableName.PROMOTED_EPOCHS: lambda: epochs_frame(ledger, study, promotion=number),
@@ -55,29 +56,16 @@ def attempts_frame(ledger: Ledger, study: str) -> pd.DataFrame:
                "epochs_after", "outcome", "reason"]  # fmt: skip
     with ledger.read() as session:
         query = (
-            select(AttemptRow, RunRow, WorkerRow)
+            select(RunRow.trial_number, RunRow.promotion, RunRow.seed, AttemptRow.worker, WorkerRow.host,
+                   WorkerRow.device, AttemptRow.started_at, AttemptRow.ended_at, AttemptRow.epochs_before,
+                   AttemptRow.epochs_after, type_coerce(AttemptRow.outcome, String), AttemptRow.reason)
+            .select_from(AttemptRow)
             .join(RunRow, RunRow.id == AttemptRow.run)
             .outerjoin(WorkerRow, WorkerRow.id == AttemptRow.worker)
             .where(RunRow.study == study)
             .order_by(AttemptRow.started_at)
-        )
-        rows = [
-            (
-                run.trial_number,
-                run.promotion,
-                run.seed,
-                attempt.worker,
-                worker.host if worker else None,
-                worker.device if worker else None,
-                attempt.started_at,
-                attempt.ended_at,
-                attempt.epochs_before,
-                attempt.epochs_after,
-                str(attempt.outcome) if attempt.outcome else None,
-                attempt.reason,
-            )
-            for attempt, run, worker in session.execute(query)
-        ]
+        )  # fmt: skip
+        rows = [tuple(row) for row in session.execute(query)]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     database.connections,
     database.studies,
     database.study_files,
+    database.strangers,
     leases.abandoned_runs,
     leases.dead_workers,
     workers.versions,

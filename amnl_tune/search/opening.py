@@ -11,9 +11,10 @@ from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.devices import resolve_device
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.locks import exclusive
+from amnl_tune.search.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior
-from amnl_tune.search.range_test import RangeTest, cached_range_test, find_range_test, prior_from
+from amnl_tune.search.range_test import cached_range_test, prior_from
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import borrowed_storage, create_optuna_study, joined
 from amnl_tune.search.warm_start import require_sources, warm_starts

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from amnl_tune.search.ledger.engine import Ledger, database_time
@@ -14,6 +15,9 @@ __all__ = ["SEEN_WITHIN", "Progress", "RunView", "WorkerView", "progress"]
 
 SEEN_WITHIN = 180.0
 """Seconds after which a worker that has neither renewed a lease nor left counts as gone."""
+
+VIEWED = ("id", "promotion", "trial_number", "origin", "seed", "status", "epochs_done", "epochs", "reason")
+"""Columns of a run that its view repeats."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,13 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
     """
     with ledger.read() as session:
         now = database_time(session)
-        rows = list(
-            session.scalars(
-                select(RunRow).where(RunRow.study == study, RunRow.promotion == promotion).order_by(RunRow.slot)
-            )
-        )
-        best = _best_by_run(session, [row.id for row in rows])
+        # Columns, not rows: of ten thousand runs, the objects and their configurations would take seconds.
+        rows = session.execute(
+            select(*(getattr(RunRow, name) for name in (*VIEWED, "owner", "expires_at")))
+            .where(RunRow.study == study, RunRow.promotion == promotion)
+            .order_by(RunRow.slot)
+        ).all()
+        best = _best_by_run(session, study, promotion)
         seconds = session.scalar(
             select(func.avg(EpochRow.seconds))
             .join(RunRow, RunRow.id == EpochRow.run)
@@ -138,26 +143,19 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
     )
 
 
-def _best_by_run(session: Session, runs: list[int]) -> dict[int, float | None]:
+def _best_by_run(session: Session, study: str, promotion: int) -> dict[int, float | None]:
     query = (
-        select(EpochRow.run, func.min(EpochRow.validation_rmse)).where(EpochRow.run.in_(runs)).group_by(EpochRow.run)
+        select(EpochRow.run, func.min(EpochRow.validation_rmse))
+        .join(RunRow, RunRow.id == EpochRow.run)
+        .where(RunRow.study == study, RunRow.promotion == promotion)
+        .group_by(EpochRow.run)
     )
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def _view(row: RunRow, best: float | None) -> RunView:
-    return RunView(
-        id=row.id,
-        promotion=row.promotion,
-        trial_number=row.trial_number,
-        origin=str(row.origin),
-        seed=row.seed,
-        status=row.status,
-        epochs_done=row.epochs_done,
-        epochs=row.epochs,
-        best=best,
-        reason=row.reason,
-    )
+def _view(row: Row[Any], best: float | None) -> RunView:
+    told = {name: getattr(row, name) for name in VIEWED}
+    return RunView(**told | {"origin": str(row.origin)}, best=best)
 
 
 def _seconds_left(runs: tuple[RunView, ...], total: int, seconds: float | None, workers: int) -> float | None:

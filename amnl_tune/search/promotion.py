@@ -60,14 +60,20 @@ class Candidate:
         return fmean(values) if values else float("inf")
 
 
-def best_trials(ledger: Ledger, study: str) -> list[RunRow]:
-    """Feasible trials, best validation RMSE first: complete ones, so neither pruned nor failed nor diverged."""
+def best_trials(ledger: Ledger, study: str, most: int | None = None) -> list[RunRow]:
+    """Feasible trials, best validation RMSE first: complete ones, so neither pruned nor failed nor diverged.
+
+    Args:
+        ledger: our tables. study: its name.
+        most: of them; None: all.
+    """
     with ledger.read() as session:
         query = (
             select(RunRow)
             .where(RunRow.study == study, RunRow.promotion == 0, RunRow.status == RunStatus.COMPLETE)
             .where(RunRow.value.is_not(None))
             .order_by(RunRow.value, RunRow.slot)
+            .limit(most)
         )
         return list(session.scalars(query))
 

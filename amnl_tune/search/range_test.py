@@ -3,35 +3,25 @@
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.ledger.engine import Ledger, database_time, insert_if_absent
 from amnl_tune.search.ledger.models import RangeTestRow
+from amnl_tune.search.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.lr_range_test import RangeTestCurve, RangeTestOptions, lr_range_test
+from amnl_tune.training.lr_range_test import RangeTestOptions, lr_range_test
 from amnl_tune.training.suggestion import Suggestion, suggestions
 
-__all__ = ["RangeTest", "cached_range_test", "find_range_test", "prior_from"]
+__all__ = ["cached_range_test", "prior_from"]
 
 WITHOUT_EFFECT = {
     "learning_rate", "epochs", "horizon", "schedule", "warmup_fraction", "final_lr_fraction", "ema_decay", "patience",
     "min_delta", "validation_subset", "validation_truncations",
 }  # fmt: skip
 """Settings that a range test never reads; everything else is part of its cache key."""
-
-
-@dataclass(frozen=True)
-class RangeTest:
-    """One range test: its curve, what each rule suggests (None: the curve says nothing), how long it took."""
-
-    key: str
-    curve: RangeTestCurve
-    suggested: dict[Suggestion, float | None]
-    seconds: float
-    cached: bool
 
 
 def cached_range_test(
@@ -61,17 +51,6 @@ def cached_range_test(
     made = find_range_test(ledger, key)
     assert made is not None
     return RangeTest(made.key, made.curve, made.suggested, made.seconds, cached=False)
-
-
-def find_range_test(ledger: Ledger, key: str) -> RangeTest | None:
-    """A range test made before."""
-    with ledger.read() as session:
-        row = session.get(RangeTestRow, key)
-    if row is None:
-        return None
-    curve = json.loads(row.curve)
-    suggested = {Suggestion(name): value for name, value in json.loads(row.suggestions).items()}
-    return RangeTest(key, RangeTestCurve(tuple(curve["lr"]), tuple(curve["loss"])), suggested, row.seconds, cached=True)
 
 
 def prior_from(test: RangeTest, spec: StudySpec) -> Prior:

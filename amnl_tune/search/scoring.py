@@ -7,11 +7,9 @@ data's hash over the whole storage.
 
 import json
 import logging
-from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from math import isclose
-from typing import Any
 
 import sqlalchemy.exc
 from sqlalchemy import select, update
@@ -27,7 +25,8 @@ from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
 from amnl_tune.search.ledger.runs import open_runs
 from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import Candidate, latest_promotion, promoted_candidates
+from amnl_tune.search.looks import find_scores
+from amnl_tune.search.promotion import Candidate, promoted_candidates
 from amnl_tune.search.scores import TestScores
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import Incumbent
@@ -35,40 +34,14 @@ from amnl_tune.search.study_data import study_data
 from amnl_tune.search.test_engines import score_candidates
 
 __all__ = [
-    "TestLooks",
     "choice_of",
     "ensure_scored",
     "find_promotion",
-    "find_scores",
-    "latest_scores",
-    "looks_of",
     "require_finished",
     "score_again",
 ]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TestLooks:
-    """Looks at the same test engines, by the hash of their data, over the whole storage.
-
-    Attributes:
-        number: which of them the study's last one is, from 1. total: how many there are.
-        by_study: how many each study has taken.
-        after_every_epoch: other studies whose `--test-selection` has looked at them after every epoch.
-    """
-
-    __test__ = False
-
-    number: int
-    total: int
-    by_study: dict[str, int]
-    after_every_epoch: list[str] = field(default_factory=list)
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-serialisable."""
-        return asdict(self)
 
 
 def ensure_scored(
@@ -232,39 +205,3 @@ def _record(ledger: Ledger, promotion: PromotionRow, scores: TestScores) -> Test
     recorded = find_scores(ledger, promotion.id)
     assert recorded is not None
     return recorded
-
-
-def looks_of(ledger: Ledger, study: str) -> TestLooks | None:
-    """Every look at the test engines that the study was scored on last, by all studies; None if it never was."""
-    with ledger.read() as session:
-        every = select(TestScoreRow, PromotionRow.study).join(
-            PromotionRow, PromotionRow.id == TestScoreRow.promotion_id
-        )
-        own = every.where(PromotionRow.study == study).order_by(PromotionRow.number.desc(), TestScoreRow.look.desc())
-        found = session.execute(own).first()
-        if found is None:
-            return None
-        last: TestScoreRow = found[0]
-        same = every.where(TestScoreRow.data_sha256 == last.data_sha256)
-        looks = session.execute(same.order_by(TestScoreRow.scored_at, TestScoreRow.id)).all()
-        seen = every.where(TestScoreRow.data_sha256 == last.data_sha256, PromotionRow.contaminated_at.is_not(None))
-        others = {name for _, name in session.execute(seen.where(PromotionRow.study != study))}
-    number = 1 + [row.id for row, _ in looks].index(last.id)
-    return TestLooks(number, len(looks), dict(Counter(name for _, name in looks)), sorted(others))
-
-
-def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:
-    """The latest look of a promotion; None if there was none. A forced one says so."""
-    with ledger.read() as session:
-        query = select(TestScoreRow).where(TestScoreRow.promotion_id == promotion_id).order_by(TestScoreRow.look.desc())
-        row = session.scalars(query).first()
-    if row is None:
-        return None
-    entered = {"look": row.look, "forced": row.forced, "scored_at": row.scored_at, "scored_by": row.scored_by}
-    return TestScores.from_plain(json.loads(row.scores) | entered)
-
-
-def latest_scores(ledger: Ledger, study: str) -> TestScores | None:
-    """Of a study's newest promotion; None if it is not scored."""
-    promotion = latest_promotion(ledger, study)
-    return find_scores(ledger, promotion.id) if promotion else None

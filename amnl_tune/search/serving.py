@@ -11,7 +11,8 @@ from amnl_tune.search.ledger.runs import open_runs, trials_left
 from amnl_tune.search.ledger.schema import require_schema
 from amnl_tune.search.ledger.stored import stored_spec, told_apart
 from amnl_tune.search.ledger.studies import all_studies, find_study, prior_of
-from amnl_tune.search.worker import budget_of, work
+from amnl_tune.search.trials import budget_of
+from amnl_tune.search.worker import work
 from amnl_tune.search.workplace import Workplace
 
 __all__ = ["serve_all", "wait_and_work"]

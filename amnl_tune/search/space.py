@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -176,7 +177,7 @@ class Space(RootModel[dict[str, SpaceEntry]]):
 
     model_config = ConfigDict(frozen=True)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """In the order in which they are asked: by name, but an entry after those that its condition names."""
         ready, waiting = self._order()

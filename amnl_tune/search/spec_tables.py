@@ -25,9 +25,7 @@ from amnl_tune.bounds import (
     MOST_WORKERS,
 )
 from amnl_tune.rul.configuration import DataConfig
-from amnl_tune.training.batches import DataPath
-from amnl_tune.training.config import Schedule
-from amnl_tune.training.precision import Precision
+from amnl_tune.training.config import DataPath, Precision, Schedule
 from amnl_tune.training.suggestion import Suggestion
 
 __all__ = [

@@ -30,7 +30,7 @@ from amnl_tune.training.evaluation import predict_windows
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fitting import fit
 
-__all__ = ["contamination", "select_on_test"]
+__all__ = ["select_on_test"]
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,6 @@ def select_on_test(
         claims.append(vars(_Claim(run.trial_number, run.seed, best, epoch_of_best, own)))
     _enter(ledger, promotion, test_selection=json.dumps(claims))
     return claims
-
-
-def contamination(promotion: PromotionRow) -> dict[str, Any] | None:
-    """Who looked, when, and the claims (none while the look is under way, or was interrupted); None: nobody has."""
-    if promotion.contaminated_at is None:
-        return None
-    claims = json.loads(promotion.test_selection) if promotion.test_selection else []
-    return {"by": promotion.contaminated_by, "at": promotion.contaminated_at, "claims": claims}
 
 
 def _runs(chosen: list[Candidate], honest: dict[int | None, CandidateScore]) -> list[tuple[RunRow, CandidateScore]]:

@@ -1,4 +1,4 @@
-"""Our slots and Optuna's trials: the only module that reaches below Optuna's ask and tell.
+"""Our slots and Optuna's trials: with `own_trials`, what reaches below Optuna's ask and tell.
 
 A trial outlives its worker: whoever claims a slot goes on with the slot's own trial, which keeps its number,
 its parameters and its curve (optuna: Traps, "stock retry drops the curve").
@@ -22,17 +22,19 @@ from amnl_tune.errors import StudyError
 from amnl_tune.search.ledger.engine import Ledger, connect_options, guarded, storage_failures
 from amnl_tune.search.ledger.models import Origin, RunRow
 from amnl_tune.search.ledger.optuna_schema import require_this_optuna
+from amnl_tune.search.ledger.runs import Budget
 from amnl_tune.search.ledger.studies import Prior
 from amnl_tune.search.ledger.urls import driver_url
 from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
+from amnl_tune.search.own_trials import SLOT, OwnTrials
 from amnl_tune.search.space import stored
 from amnl_tune.search.spec import StudySpec
 
 __all__ = [
-    "SLOT",
     "ask",
     "borrowed_storage",
     "bracket_of",
+    "budget_of",
     "create_optuna_study",
     "first_origins",
     "joined",
@@ -41,7 +43,6 @@ __all__ = [
     "tell",
 ]
 
-SLOT = "slot"
 ORIGIN = "origin"
 WARM_START = "warm_start"
 FIXED = "fixed_params"
@@ -132,6 +133,17 @@ def first_origins(prior: Prior) -> tuple[Origin, ...]:
     return Origin.PUBLISHED_DEFAULTS, *suggested, *(Origin.WARM_START for _ in prior.warm_start)
 
 
+def budget_of(spec: StudySpec, prior: Prior) -> Budget:
+    """The search's budget in the ledger's words."""
+    return Budget(
+        trials=spec.budget.trials,
+        trial_epochs=spec.trial.epochs,
+        epochs=spec.budget.epochs,
+        first_origins=first_origins(prior),
+        seed=spec.seed,
+    )
+
+
 def slot_seed(seed: int, slot: int) -> int:
     """A sampler's seed, one for each slot: workers never draw alike, and a slot draws the same on any worker."""
     return int.from_bytes(hashlib.sha256(f"{seed} {slot}".encode()).digest()[:4], "big")
@@ -177,7 +189,7 @@ def _load(storage: RDBStorage, spec: StudySpec, run: RunRow) -> optuna.Study:
     with experiments_intended():
         return optuna.load_study(
             study_name=spec.name,
-            storage=storage,
+            storage=OwnTrials(storage),
             sampler=build_sampler(spec, slot_seed(spec.seed, run.slot)),
             pruner=build_pruner(spec),
         )

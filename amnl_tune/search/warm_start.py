@@ -31,7 +31,7 @@ def require_sources(ledger: Ledger, spec: StudySpec) -> None:
                 f"`warm_start.from` must name other studies of this storage, but there is no {study!r} "
                 f"({', '.join(known) or 'none at all'}); run it first, or leave it out"
             )
-        if not best_trials(ledger, study):
+        if not best_trials(ledger, study, 1):
             raise StudyError(
                 f"`warm_start.from` must name studies with a complete trial, but {study!r} has none; run it first, or "
                 "leave it out"
@@ -47,7 +47,7 @@ def warm_starts(ledger: Ledger, spec: StudySpec, prior: Prior) -> tuple[dict[str
     space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
     seen, found = [spec.incumbent_parameters()], []
     for study in spec.warm_start.studies:
-        for run in best_trials(ledger, study)[: spec.warm_start.top]:
+        for run in best_trials(ledger, study, spec.warm_start.top):
             values = _values(run) | spec.settled()
             own = {name: space[name].own(values[name]) for name in space.active(values)}
             parameters = {name: value for name, value in own.items() if value is not None}

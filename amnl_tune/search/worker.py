@@ -24,22 +24,22 @@ from amnl_tune.search.leaving import Leaving, LeavingError
 from amnl_tune.search.ledger.engine import Ledger, parse_url
 from amnl_tune.search.ledger.file_systems import require_local
 from amnl_tune.search.ledger.models import RunRow, TestScoreRow
-from amnl_tune.search.ledger.runs import Budget, Lease, LeaseLostError, claim, open_runs
+from amnl_tune.search.ledger.runs import Lease, LeaseLostError, claim, open_runs
 from amnl_tune.search.ledger.schema import require_schema
 from amnl_tune.search.ledger.stored import stored_spec
-from amnl_tune.search.ledger.studies import Prior, find_study, prior_of
+from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.runner import carry_out
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_data import study_data
-from amnl_tune.search.trials import first_origins, open_storage
+from amnl_tune.search.trials import budget_of, open_storage
 from amnl_tune.search.watchdog import Watchdog
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.precision import Precision
 from amnl_tune.training.team import Team
 
-__all__ = ["budget_of", "is_done", "open_workplace", "work", "work_in_team"]
+__all__ = ["is_done", "open_workplace", "work", "work_in_team"]
 
 logger = logging.getLogger(__name__)
 
@@ -203,14 +203,3 @@ def is_done(ledger: Ledger, spec: StudySpec) -> bool:
     with ledger.read() as session:
         scored = select(TestScoreRow.id).where(TestScoreRow.promotion_id == (promotion.id if promotion else None))
         return promotion is not None and session.scalar(scored.limit(1)) is not None
-
-
-def budget_of(spec: StudySpec, prior: Prior) -> Budget:
-    """The search's budget in the ledger's words."""
-    return Budget(
-        trials=spec.budget.trials,
-        trial_epochs=spec.trial.epochs,
-        epochs=spec.budget.epochs,
-        first_origins=first_origins(prior),
-        seed=spec.seed,
-    )

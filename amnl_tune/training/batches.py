@@ -7,7 +7,6 @@ import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from amnl_tune.rul.preparation import EngineRows
+from amnl_tune.training.config import DataPath
 
 __all__ = ["Batch", "Batches", "DataPath", "LoaderBatches", "LoaderError", "ResidentBatches", "choose_data_path"]
 
@@ -29,16 +29,6 @@ PATIENCE = 120
 """Seconds for a batch that a loader's process gathers in milliseconds."""
 SHARE_FOR_ROWS = 0.5
 """Of the device's free memory: what the rows may take; the rest is the network's."""
-
-
-class DataPath(StrEnum):
-    """`resident`: rows live on the device, windows are gathered there. `loader`: a DataLoader's worker processes gather
-    them on the host. `auto`: resident, if the rows fit.
-    """
-
-    AUTO = "auto"
-    RESIDENT = "resident"
-    LOADER = "loader"
 
 
 class Batches(Protocol):

@@ -1,4 +1,4 @@
-"""`RunConfig`: every number that decides a run, in one frozen value.
+"""`RunConfig`: every number that decides a run, in one frozen value; and the words for how it is carried out.
 
 A trial is a RunConfig, a promoted run is a RunConfig, an export is a RunConfig plus weights. Nothing in `training`
 reads a hyperparameter from anywhere else.
@@ -17,7 +17,7 @@ from amnl_tune.bounds import MOST_BATCH, MOST_CYCLES, MOST_EPOCHS, MOST_NUMBER, 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
 
-__all__ = ["ADDED_LATER", "NONE", "NULLABLE", "RunConfig", "Schedule", "published_defaults"]
+__all__ = ["ADDED_LATER", "NONE", "NULLABLE", "DataPath", "Precision", "RunConfig", "Schedule", "published_defaults"]
 
 NONE = "none"
 """How a setting without a value is written where there is no null: in TOML."""
@@ -33,6 +33,32 @@ class Schedule(StrEnum):
     FOUR_PHASE = "four_phase"
     COSINE = "cosine"
     CONSTANT = "constant"
+
+
+class Precision(StrEnum):
+    """How the network's matrix products are computed.
+
+    `auto` asks a micro-benchmark of the real step (`training.probe`). `fp32` and `tf32` (CUDA only) keep float32
+    everywhere; `bf16` and `fp16` are torch.autocast, `fp16` with a GradScaler; `fp16_pure` is fp16 without one: small
+    gradients vanish and large ones overflow, which the publication calls unstable.
+    """
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP16_PURE = "fp16_pure"
+
+
+class DataPath(StrEnum):
+    """`resident`: rows live on the device, windows are gathered there. `loader`: a DataLoader's worker processes gather
+    them on the host. `auto`: resident, if the rows fit.
+    """
+
+    AUTO = "auto"
+    RESIDENT = "resident"
+    LOADER = "loader"
 
 
 class RunConfig(DataConfig, NetworkConfig, LossConfig):

@@ -20,9 +20,10 @@ from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.rng import own_rng
 from amnl_tune.training.state import RunState
+from amnl_tune.training.suggestion import RangeTestCurve
 from amnl_tune.training.threads import own_threads, sweep_threads
 
-__all__ = ["RangeTestCurve", "RangeTestOptions", "lr_range_test"]
+__all__ = ["RangeTestOptions", "lr_range_test"]
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,6 @@ class RangeTestOptions:
     end_lr: float = 1.0
     num_iter: int = 100
     diverge_th: float = 5.0
-
-
-@dataclass(frozen=True)
-class RangeTestCurve:
-    """lr (n,) and loss (n,), n <= num_iter: the test stops once the loss has diverged.
-
-    The loss is the sum of the tasks' raw terms, each as a share of its first value.
-    """
-
-    lr: tuple[float, ...]
-    loss: tuple[float, ...]
-
-    def diverged_at(self, end_lr: float) -> float | None:
-        """The rate at which the sweep ended before it came to `end_lr`; None if it got there."""
-        return self.lr[-1] if self.lr and self.lr[-1] < end_lr * (1 - 1e-6) else None
 
 
 def lr_range_test(

@@ -2,29 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from enum import StrEnum
 
 import torch
 
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.training.config import Precision
 
 __all__ = ["Precision", "autocast", "float32_mode", "grad_scaler", "require_supported", "supported"]
-
-
-class Precision(StrEnum):
-    """How the network's matrix products are computed.
-
-    `auto` asks a micro-benchmark of the real step (`training.probe`). `fp32` and `tf32` (CUDA only) keep float32
-    everywhere; `bf16` and `fp16` are torch.autocast, `fp16` with a GradScaler; `fp16_pure` is fp16 without one: small
-    gradients vanish and large ones overflow, which the publication calls unstable.
-    """
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    TF32 = "tf32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-    FP16_PURE = "fp16_pure"
 
 
 DTYPES = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16, Precision.FP16_PURE: torch.float16}

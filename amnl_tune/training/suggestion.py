@@ -6,11 +6,12 @@ Non-finite losses end the curve; a curve without a fall suggests nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-__all__ = ["Suggestion", "suggestions"]
+__all__ = ["RangeTestCurve", "Suggestion", "suggestions"]
 
 SHORTEST = 8
 SMOOTHING = 0.04
@@ -18,6 +19,21 @@ SMOOTHING = 0.04
 
 LEAST_FALL = 0.01
 """Share of the first loss by which the curve must fall to say anything."""
+
+
+@dataclass(frozen=True)
+class RangeTestCurve:
+    """lr (n,) and loss (n,), n <= num_iter: the test stops once the loss has diverged.
+
+    The loss is the sum of the tasks' raw terms, each as a share of its first value.
+    """
+
+    lr: tuple[float, ...]
+    loss: tuple[float, ...]
+
+    def diverged_at(self, end_lr: float) -> float | None:
+        """The rate at which the sweep ended before it came to `end_lr`; None if it got there."""
+        return self.lr[-1] if self.lr and self.lr[-1] < end_lr * (1 - 1e-6) else None
 
 
 class Suggestion(StrEnum):

@@ -135,10 +135,10 @@ def test_search_figures_show_their_frames() -> None:
 
 def test_ten_thousand_trials_are_sampled_and_the_best_are_kept() -> None:
     count = 2000
-    epochs = pd.DataFrame({"trial": range(count), "validation_rmse": np.linspace(50, 10, count)})
-    kept = gallery._fewer_runs(epochs)
-    assert len(kept) <= gallery.MOST_CURVES
-    assert set(range(count - 150, count)) <= set(kept["trial"])
+    kept = gallery._few_trials(pd.Series(np.linspace(50, 10, count)).sort_values())
+    assert kept is not None
+    assert len(set(kept)) == len(kept) <= gallery.MOST_CURVES
+    assert set(range(count - 150, count)) <= set(kept)
     assert len(gallery._sampled(pd.DataFrame({"a": range(10_000)}))) <= gallery.MOST_POINTS
     fixed = dict.fromkeys(RUN_COLUMNS, 0)
     trials = pd.DataFrame(fixed | {"trial": range(count), "slot": range(count), "value": np.linspace(50, 10, count)})
@@ -162,12 +162,13 @@ def test_ten_thousand_trials_fit_into_the_page() -> None:
                              "host": "a-host", "started_at": 1e9 + np.arange(count), "ended_at": 1e9 + np.arange(count),
                              "outcome": "finished"})  # fmt: skip
     history = gallery._sampled(history_frame(trials))
+    kept = gallery._few_trials(epochs.groupby("trial")["validation_rmse"].min().sort_values())
     drawn = [
         search_figures.spending_figure(history),
         figures.history_figure(history),
         search_figures.slices_figure(gallery._sampled(trials)),
         search_figures.timeline_figure(gallery._sampled(attempts)),
-        figures.learning_curves_figure(gallery._fewer_runs(epochs)),
+        figures.learning_curves_figure(epochs[epochs["trial"].isin(kept or ())]),
         figures.parallel_figure(figures.parallel_axes(trials)),
     ]
     size = sum(len(figure.to_html(full_html=False, include_plotlyjs=False)) for figure in drawn) + len(

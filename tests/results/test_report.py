@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -5,15 +9,15 @@ import optuna
 import pandas as pd
 import pytest
 
-from amnl_tune.results import figures, frames
+from amnl_tune.results import figures, frames, gallery
 from amnl_tune.results.engine_frames import engines_frame
 from amnl_tune.results.report import write_report
 from amnl_tune.results.sentences import answer
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.range_tests import find_range_test
 from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.range_test import find_range_test
 from amnl_tune.search.trials import open_storage
 
 if TYPE_CHECKING:
@@ -96,6 +100,10 @@ def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished
     importance = frames.importance_frame(finished.ledger, "tiny")
     assert set(importance["setting"]) == {"learning_rate", "batch_size", "hidden_size"}
     assert importance["importance"].is_monotonic_decreasing
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few trials
+        page = optuna.load_study(study_name="tiny", storage=open_storage(finished.ledger))
+        assert optuna.importance.get_param_importances(page) == dict(importance.itertuples(index=False))
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
     open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
     assert frames.importance_frame(ledger, "tiny").empty
@@ -112,3 +120,31 @@ def test_the_answer_in_words(finished: "Finished") -> None:
     before = promotion | {"against_boosting": None}
     assert answer(facts | {"promotion": before}).startswith("The validation engines chose ")
     assert "has not been promoted, so no test engine has been looked at" in answer(facts | {"promotion": None})
+
+
+def test_of_many_trials_the_best_and_an_even_sample_are_drawn(
+    finished: "Finished", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs = frames.epochs_frame(finished.ledger, "tiny")
+    best = frames.best_epochs(finished.ledger, "tiny")
+    assert best.to_dict() == epochs.groupby("trial")["validation_rmse"].min().to_dict()
+    assert best.is_monotonic_increasing
+    assert gallery._few_trials(best) is None
+    monkeypatch.setattr(gallery, "MOST_CURVES", 2)
+    few = gallery._few_trials(best)
+    assert few == [best.index[0], best.index[1]]
+    some = frames.epochs_frame(finished.ledger, "tiny", trials=few)
+    assert some.equals(epochs[epochs["trial"].isin(few)].reset_index(drop=True))
+
+
+def test_studies_are_listed_and_shown_without_torch_scipy_and_pandas(finished: "Finished") -> None:
+    """A promoted and scored one, too."""
+    program = (
+        "import sys; from amnl_tune.cli.app import app\n"
+        "for words in (['study', 'list'], ['study', 'show', 'tiny'], ['study', 'show', 'tiny', '--json']):\n"
+        "    try: app(words)\n"
+        "    except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'torch', 'scipy', 'sklearn', 'pandas', 'plotly', 'onnxruntime'} & set(sys.modules)"
+    )
+    environment = os.environ | {"AMNL_TUNE_STORAGE": finished.ledger.url.render_as_string()}
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, env=environment)

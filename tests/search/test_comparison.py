@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from amnl_tune.rul.metrics import nasa_score, rmse
 from amnl_tune.search.bootstrap import Bootstrap, Estimate
 from amnl_tune.search.comparison import Comparison, Margin, compare, margin
 from amnl_tune.search.judging import judged
-from amnl_tune.search.proxy import _checked
+from amnl_tune.search.proxy import _checked, rank_correlation
 from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
 
 ENGINES = 100
@@ -299,3 +300,12 @@ def test_two_configurations_have_a_regret_and_no_correlation() -> None:
     check = _checked(told((15.0, 14.0), (16.0, 13.0)))
     assert (check.spearman, check.regret, check.warning) == (None, 1.0, None)
     assert _checked(told((None, 14.0))).regret is None
+
+
+def test_the_rank_correlation_is_scipys() -> None:
+    draws = np.random.default_rng(1)
+    for size in (3, 4, 10, 50):
+        for values in (draws.normal(size=(2, size)), draws.integers(0, 3, size=(2, size)).astype(float)):
+            if all(len(set(side)) > 1 for side in values):
+                assert rank_correlation(*values) == pytest.approx(spearmanr(*values).statistic, rel=1e-12, abs=1e-12)
+    assert rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) is None

@@ -22,22 +22,16 @@ from amnl_tune.search import choosing
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import EpochRow, Origin, PromotionRow, RunRow, RunStatus, TestScoreRow
+from amnl_tune.search.looks import contamination, find_scores, latest_scores, looks_of
 from amnl_tune.search.opening import OpenedStudy, open_study
 from amnl_tune.search.promotion import best_trials, latest_promotion, open_promotion, promoted_candidates, seeds_for
 from amnl_tune.search.proxy import proxy_check
 from amnl_tune.search.runner import Workplace
 from amnl_tune.search.scores import CandidateKind, TestScores
-from amnl_tune.search.scoring import (
-    choice_of,
-    ensure_scored,
-    find_scores,
-    latest_scores,
-    looks_of,
-    score_again,
-)
+from amnl_tune.search.scoring import choice_of, ensure_scored, score_again
 from amnl_tune.search.spec import StudySpec, TrialTable
 from amnl_tune.search.spec_tables import Incumbent
-from amnl_tune.search.test_selection import contamination, select_on_test
+from amnl_tune.search.test_selection import select_on_test
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution

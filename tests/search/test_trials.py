@@ -14,8 +14,7 @@ from amnl_tune.search.ledger.runs import Lease, LeaseLostError, claim, release
 from amnl_tune.search.opening import OpenedStudy
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import SamplerTable
-from amnl_tune.search.trials import joined
-from amnl_tune.search.worker import budget_of
+from amnl_tune.search.trials import budget_of, joined
 from amnl_tune.search.workplace import Workplace
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]

@@ -32,7 +32,8 @@ from amnl_tune.search.progress import progress
 from amnl_tune.search.runner import carry_out
 from amnl_tune.search.spec import PrunerTable, StudySpec
 from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.worker import budget_of, open_workplace, work
+from amnl_tune.search.trials import budget_of
+from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import serialized, snapshot
 from amnl_tune.training.fitting import fit

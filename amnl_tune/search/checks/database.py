@@ -12,6 +12,7 @@ from amnl_tune.search.ledger.inspection import connections as server_connections
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.ledger.stored import told_apart
 from amnl_tune.search.ledger.studies import all_studies
+from amnl_tune.search.own_trials import foreign_trials, numbered
 
 __all__ = [
     "CONNECTIONS_A_WORKER",
@@ -20,6 +21,7 @@ __all__ = [
     "file_system",
     "local_file",
     "sqlite_workers",
+    "strangers",
     "studies",
     "study_files",
 ]
@@ -104,6 +106,21 @@ def study_files(case: Case) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, "study files", what, remedy)
     if not problems:
         yield Finding(Severity.OK, "study files", f"every stored study file can be read, studies: {len(readable)}")
+
+
+def strangers(case: Case) -> Iterator[Finding]:
+    """No trials in Optuna's studies of ours that amnl-tune did not make."""
+    found = {name: numbers for name, numbers in foreign_trials(case.ledger).items() if case.study in {None, name}}
+    for name, numbers in found.items():
+        yield Finding(
+            Severity.WARNING,
+            "foreign trials",
+            f"trials of study {name!r} must be amnl-tune's, but {numbered(numbers)} came from elsewhere, as by a plain "
+            "`study.optimize`; they are kept from sampler and figures, but Optuna's own tools show them",
+            "give such searches a study of their own; these trials may stay",
+        )
+    if not found:
+        yield Finding(Severity.OK, "foreign trials", "every trial of the studies is amnl-tune's")
 
 
 def studies(case: Case) -> Iterator[Finding]:

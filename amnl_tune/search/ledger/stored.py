@@ -10,7 +10,7 @@ from amnl_tune.search.names import require_study_name
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["stored_config", "stored_spec", "told_apart"]
+__all__ = ["read_config", "stored_config", "stored_spec", "told_apart"]
 
 REMEDY = "use the version of amnl-tune that wrote it; other studies are not touched by this"
 
@@ -55,10 +55,15 @@ def stored_config(run: RunRow) -> RunConfig:
     Raises:
         StudyError: this version cannot read it.
     """
+    return read_config(run.config, run.study, run.slot)
+
+
+def read_config(config: str | None, study: str, slot: int) -> RunConfig:
+    """As `stored_config`, of a run's columns."""
     try:
-        return RunConfig.model_validate_json(run.config or "")
+        return RunConfig.model_validate_json(config or "")
     except ValidationError as error:
-        raise _unreadable(f"configuration of study {run.study!r}, slot {run.slot},", error) from error
+        raise _unreadable(f"configuration of study {study!r}, slot {slot},", error) from error
 
 
 def _unreadable(what: str, error: ValidationError) -> StudyError:
