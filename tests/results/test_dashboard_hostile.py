@@ -319,8 +319,10 @@ def test_odd_changes_get_a_refusal(editable: Any, kind: str) -> None:
     assert names == ["plain"]
     assert editable("/api/studies/1/note", "PUT", '{"version": 1, "body": "mine"}', **OURS).status == 204
     assert editable("/api/trials/3/tell", "POST", '{"state": "Complete", "values": [0.5]}', **OURS).status == 204
-    assert editable("/api/studies", "POST", '{"study_name": "x", "directions": ["minimize"]}', **OURS).status == 201
-    assert editable("/api/studies/2", "DELETE", "", **OURS).status == 204
+    made = editable("/api/studies", "POST", '{"study_name": "x", "directions": ["minimize"]}', **OURS)
+    assert made.status == 201
+    number = json.loads(made.body)["study_summary"]["study_id"]
+    assert editable(f"/api/studies/{number}", "DELETE", "", **OURS).status == 204
 
 
 @pytest.fixture
