@@ -107,6 +107,8 @@ def provenance(ledger: Ledger, facts: dict[str, Any], spec: StudySpec) -> str:
         told["Test engines"] = (
             f"scored {at:%Y-%m-%d %H:%M} UTC by {promotion['scored_by']}, SHA-256 {promotion['test_data_sha256']}"
         )
+    if facts["foreign_trials"]:
+        told["Foreign trials"] = sentences.foreign(facts["foreign_trials"])
     told |= {f"Trial {failure['trial']}": f"failed: {failure['reason']}" for failure in facts["failures"]}
     items = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in told.items())
     return f"<h2>How it was made</h2><dl>{items}</dl>"

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
+from amnl_tune.results.dashboard.study_page import study_note
 from amnl_tune.results.frames import importance_frame, trials_frame
+from amnl_tune.results.report import report_page
 from amnl_tune.results.summary import summarize
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.doctor import examine
@@ -83,3 +85,5 @@ def test_foreign_trials_are_named(spec: StudySpec, open_tiny: OpenTiny, artifact
         "Not made by amnl-tune, kept from the sampler, and in none of these figures: trials 0, 1, 2, 3, 4, ..." in shown
     )
     assert numbered([3, 4]) == "3, 4"
+    assert "Not made by amnl-tune" in report_page(ledger, "tiny")
+    assert "Not made by amnl\\-tune" in study_note(ledger, "tiny", optuna_id=1, prefix="")

@@ -55,6 +55,8 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
     ]
     if text := sentences.stopped(facts):
         told.insert(1, ("Stopped", plain(text.removeprefix("Stopped. "))))
+    if facts["foreign_trials"]:
+        told.append(("Foreign trials", plain(sentences.foreign(facts["foreign_trials"]))))
     question = f"**{plain(facts['question'])}**\n\n" if facts["question"] else ""
     rows = [(f"**{name}**", text) for name, text in told]
     return f"{question}{plain(sentences.answer(facts))}\n\n{table(('', ''), rows)}"
