@@ -101,7 +101,19 @@ def test_a_healthy_service(ledger: Ledger, study: str, tmp_path: Path, monkeypat
     found.pop("disk")  # this machine's own
     assert set.union(*found.values()) == {"ok"}
     of_a_kind = {"file system", "sqlite"} if ledger.url.get_backend_name() == "sqlite" else {"connections"}
-    common = {"schema", "studies", "leases", "workers", "versions", "clocks", "threads", "checkpoints", "artifacts"}
+    common = {
+        "schema",
+        "studies",
+        "study files",
+        "foreign trials",
+        "leases",
+        "workers",
+        "versions",
+        "clocks",
+        "threads",
+        "checkpoints",
+        "artifacts",
+    }
     assert set(found) == common | of_a_kind
 
 
