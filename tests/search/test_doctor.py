@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from sqlalchemy import insert, select, text, update
 
 from amnl_tune import __version__
 from amnl_tune.errors import StudyError
+from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.attendance import attendance
 from amnl_tune.search.checks import disk, workers
-from amnl_tune.search.checks.database import file_system
+from amnl_tune.search.checks.database import CONNECTIONS_A_WORKER, file_system
 from amnl_tune.search.checks.finding import Case, Severity
 from amnl_tune.search.checks.leases import abandoned_runs
 from amnl_tune.search.doctor import Treated, examine
@@ -30,7 +32,9 @@ from amnl_tune.search.ledger.runs import Budget, Lease, claim, finish, renew
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.ledger.workers import WorkerIdentity, sign_in
+from amnl_tune.search.opening import open_study
 from amnl_tune.search.spec import StudySpec, TrialTable
+from amnl_tune.search.worker import open_workplace, work
 
 BUDGET = Budget(99, 20, None, (), seed=1)
 
@@ -283,7 +287,37 @@ def test_more_workers_than_the_database_serves(ledger: Ledger, study: str, tmp_p
     else:
         ((severity, what),) = found
         assert severity == "error"
-        assert what.startswith("108 workers may open 324 connections, but the server allows ")
+        assert what.startswith("108 workers may open 216 connections, but the server allows ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["postgresql"], indirect=True)
+def test_a_worker_holds_no_more_connections_than_said(
+    storage: str, spec: StudySpec, source: FleetSource, tmp_path: Path
+) -> None:
+    """Counted by the server, again and again while a worker works."""
+    opener, seen, ended = Ledger(storage), set[int](), threading.Event()
+    open_study(opener, spec, source, Artifacts(tmp_path), device="cpu")
+    opener.close()
+    place = open_workplace(storage, spec.name, source, Artifacts(tmp_path), tensorboard=False)
+    mine = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+    def count() -> None:
+        with psycopg.connect(storage, autocommit=True) as connection:
+            while not ended.is_set():
+                seen.add(int((connection.execute(mine).fetchone() or (0,))[0]))
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    try:
+        work(place, threads=1)
+    finally:
+        ended.set()
+        counter.join()
+        place.storage.remove_session()
+        place.storage.engine.dispose()
+        place.ledger.close()
+    assert 1 <= max(seen) <= CONNECTIONS_A_WORKER
 
 
 @pytest.mark.parametrize("storage", ["postgresql"], indirect=True)
