@@ -79,7 +79,7 @@ def facts_of(scores: TestScores) -> dict[str, Any]:
     }  # fmt: skip
     trials = {"complete": 1, "pruned": 0, "fail": 0, "budget": 1}
     return {"study": "tiny", "dataset": "FD001", "data_sha256": "0" * 64, "promotion": promotion, "trials": trials,
-            "epochs": 1, "best_trials": [], "lr_range_test": None, "failures": []}  # fmt: skip
+            "epochs": 1, "best_trials": [], "lr_range_test": None, "failures": [], "foreign_trials": []}  # fmt: skip
 
 
 def printed(facts: dict[str, Any]) -> str:
