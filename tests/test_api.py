@@ -48,6 +48,8 @@ def test_every_example_runs(
     assert outcome.choice == outcome.facts["promotion"]["choice"]["kind"]
     assert outcome.choice_test_rmse == outcome.facts["promotion"]["choice"]["test_rmse"]
     assert amnl_tune.load_bundle(tmp_path / "exports" / "quickstart").provenance["study"] == "quickstart"
+    assert amnl_tune.load_study_spec(str(tmp_path / "studies" / "quickstart.toml")) == spec
+    assert amnl_tune.load_bundle(f"{tmp_path}/exports/quickstart").config.dataset == "SIM1"
     with pytest.raises(StudyError, match="was not promoted"):
         amnl_tune.export("quickstart", tmp_path / "x", trial=77)
     assert capsys.readouterr().out == ""

@@ -74,16 +74,31 @@ def info(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is in data sets: engines, cycles, conditions, what predicting the mean would score, SHA-256."""
+    """Say what is in data sets: engines, cycles, conditions, what predicting the mean would score, SHA-256.
+
+    A broken one is named, the others are told.
+    """
     from amnl_tune.rul.cmapss import SUBSETS
     from amnl_tune.rul.sources import FleetSource
 
     source = FleetSource(settings(None, home, data_dir).data_dirs)
-    facts = [_facts(source, name) for name in names or source.names() or SUBSETS]
+    facts, broken = list[dict[str, Any]](), dict[str, DataError]()
+    for name in names or source.names() or SUBSETS:
+        try:
+            facts.append(_facts(source, name))
+        except DataError as error:
+            broken[name] = error
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-    else:
+        problems = [{"name": name, "problem": str(error)} for name, error in broken.items()]
+        typer.echo(json.dumps([*facts, *problems], indent=2))
+    elif facts:
         _print_facts(facts)
+    if len(broken) == 1:
+        raise next(iter(broken.values()))
+    if broken:
+        told = "; ".join(f"{name}: {error}" for name, error in broken.items())
+        absent = all(isinstance(error, DataNotFoundError) for error in broken.values())
+        raise (DataNotFoundError if absent else DataError)(f"Of {len(facts) + len(broken)} data sets {told}")
 
 
 def _facts(source: "FleetSource", name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`amnl-tune predict`: an export at work on a file of engines."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["predict"]
+
+DIGITS = 10
+"""After the point."""
 
 
 def predict(
@@ -63,15 +67,17 @@ def predict(
         ensemble=ensemble,
         from_cycle=from_cycle,
     )
-    written = unknown = 0
+    written = distant = 0
+    unknown: Counter[str] = Counter()
     with Console(stderr=True).status("Reading engines") as status:
 
         def told() -> Iterator[str]:
-            nonlocal written, unknown
+            nonlocal written, distant
             for part in predictor.stream(file):
                 yield _records(part, first=not written) if as_json else _rows(part, first=not written)
                 written += len(part)
-                unknown += int((part["condition_distance"] > predictor.known_distance).sum())
+                distant += int((part["condition_distance"] > predictor.known_distance).sum())
+                unknown.update(part["reason"].dropna())
                 status.update(f"{written:,} engines, in {predictor.precision}")
             if as_json:
                 yield "\n]\n"
@@ -85,19 +91,23 @@ def predict(
         typer.echo(f"{out}: {written} engines, in {predictor.precision}", err=True)
     if predictor.late.engines:
         typer.echo(predictor.late.assumed, err=True)
-    if unknown:
+    for reason, engines in unknown.items():
+        typer.echo(f"The health of {engines} engines is unknown: {reason}", err=True)
+    if distant:
         typer.echo(
-            f"{unknown} engines ran in operating conditions that the model has not learned: their "
+            f"{distant} engines ran in operating conditions that the model has not learned: their "
             f"condition_distance is above {predictor.known_distance:.2g}, the farthest of its training engines",
             err=True,
         )
 
 
 def _rows(part: "pd.DataFrame", *, first: bool) -> str:
-    return part.to_csv(index=False, header=first, float_format="%.4g")
+    """With the digits of the JSON."""
+    floats = [name for name in part if part[name].dtype.kind == "f"]
+    return part.astype(dict.fromkeys(floats, "float64")).round(DIGITS).to_csv(index=False, header=first)
 
 
 def _records(part: "pd.DataFrame", *, first: bool) -> str:
     """Of one JSON array, its end still to come."""
-    text = part.to_json(orient="records", indent=2).removeprefix("[").removesuffix("\n]")
+    text = part.to_json(orient="records", indent=2, double_precision=DIGITS).removeprefix("[").removesuffix("\n]")
     return ("[" if first else ",") + text

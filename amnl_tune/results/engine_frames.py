@@ -5,7 +5,7 @@ import pandas as pd
 
 from amnl_tune.results.leaderboard import REFERENCES, leaderboard
 from amnl_tune.rul.metrics import nasa_penalty
-from amnl_tune.rul.network import HEALTH_CLASSES
+from amnl_tune.rul.network import HEALTH_CLASSES, health_names
 from amnl_tune.search.scores import TestScores
 
 __all__ = ["bands_frame", "engines_frame", "health_frame", "lives_frame", "penalties_frame", "promotion_frame"]
@@ -46,16 +46,19 @@ def penalties_frame(engines: pd.DataFrame) -> pd.DataFrame:
 
 
 def health_frame(scores: TestScores, thresholds: tuple[float, float]) -> pd.DataFrame:
-    """Engines by true class (rows) and predicted class (columns); empty where no class was kept."""
+    """Engines by true class (rows) and predicted class (columns), `unknown` where there are such; empty where no class
+    was kept."""
     if scores.chosen.health is None:
         return pd.DataFrame()
     low, high = thresholds
     true = np.array(scores.true)
     classes = (true <= high).astype(int) + (true <= low).astype(int)
-    counts = np.zeros((len(HEALTH_CLASSES),) * 2, dtype=int)
-    np.add.at(counts, (classes, np.array(scores.chosen.health)), 1)
+    predicted = health_names(scores.chosen.health)
     names = list(HEALTH_CLASSES)
-    return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+    columns = pd.Index([*names, *sorted(set(predicted) - set(names))], name="predicted")
+    counts = pd.crosstab(np.array(names)[classes], np.array(predicted))
+    frame = counts.reindex(index=names, columns=columns, fill_value=0)
+    return frame.rename_axis(index="true")
 
 
 def lives_frame(scores: TestScores) -> pd.DataFrame:

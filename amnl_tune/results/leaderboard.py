@@ -7,6 +7,7 @@ it apart from the choice.
 from typing import Any
 
 from amnl_tune.results import sentences
+from amnl_tune.rul.metrics import worst_if_unknown
 from amnl_tune.search.bootstrap import Estimate
 from amnl_tune.search.comparison import Margin
 from amnl_tune.search.ledger.models import Origin
@@ -29,7 +30,7 @@ def leaderboard(scores: TestScores) -> list[dict[str, Any]]:
     apart = scores.incumbent is not None and scores.incumbent.trial_number != scores.winner.trial_number
     found = [scores.winner, *([scores.incumbent] if apart and scores.incumbent else []), *scores.rivals]
     rows = [_row(score, scores) for score in found]
-    rows.sort(key=lambda row: (row["kind"] in REFERENCES, not row["chosen"], row["validation_rmse"]))
+    rows.sort(key=lambda row: (row["kind"] in REFERENCES, not row["chosen"], worst_if_unknown(row["validation_rmse"])))
     mean = {
         "name": MEAN_PREDICTOR,
         "kind": MEAN_PREDICTOR,

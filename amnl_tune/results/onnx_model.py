@@ -49,14 +49,25 @@ def onnx_model(
 
 
 class _Mean(nn.Module):
-    """The mean of several networks' answers; its logits are the logarithms of their mean probabilities."""
+    """The mean of several networks' answers; its logits are the logarithms of their mean probabilities.
+
+    Of a window that is not finite it answers NaN: onnxruntime's ReLU makes a number of NaN, and the answer would be
+    one that looks like any other.
+    """
 
     def __init__(self, networks: Sequence[AMNL]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
     def forward(self, windows: Tensor) -> Prediction:
-        answers = [network(windows) for network in self.networks]
+        nothing = (windows * 0).sum(dim=(1, 2))  # (B,) NaN where a value is infinite or NaN, else 0
+        answer = self.mean(windows)
+        return Prediction(answer.rul + nothing, answer.health + nothing[:, None])
+
+    def mean(self, windows: Tensor) -> Prediction:
+        answers: list[Prediction] = [network(windows) for network in self.networks]
+        if len(answers) == 1:
+            return answers[0]
         rul = torch.stack([answer.rul for answer in answers]).mean(dim=0)
         return Prediction(rul, torch.stack([answer.health.softmax(dim=1) for answer in answers]).mean(dim=0).log())
 
@@ -65,7 +76,7 @@ def _traced(networks: Sequence[AMNL], config: InputConfig) -> onnx.ModelProto:
     """Traced: the network has no branch that a window's values could take, and torch's other exporter takes twenty
     times as long. What its warnings doubt, other batch sizes, is tested against onnxruntime.
     """
-    model = networks[0] if len(networks) == 1 else _Mean(networks)
+    model = _Mean(networks)
     names = ["windows", "rul", "health"]
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         path = Path(folder) / "model.onnx"

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from amnl_tune.errors import BundleError
 from amnl_tune.results.bundle import Bundle
-from amnl_tune.rul.cmapss import FEATURES, FleetParser, blocks_of
-from amnl_tune.rul.loss import health_class
-from amnl_tune.rul.network import HEALTH_CLASSES, Prediction
+from amnl_tune.rul.cmapss import FEATURES, FleetParser
+from amnl_tune.rul.loss import UNKNOWN, health_class, likeliest_class
+from amnl_tune.rul.network import HEALTH_CLASSES, Prediction, health_names
+from amnl_tune.rul.reading import blocks_of
 from amnl_tune.rul.streaming import EndedEngine, EngineStream, seen_windows
 from amnl_tune.training.inference import Predictor
 from amnl_tune.training.precision import Precision
@@ -28,6 +29,10 @@ TOGETHER = 256
 """Engines that are predicted at once, whatever the blocks: a batch's size may decide the last bits of an answer."""
 
 ANY_START = 2**53
+
+NO_INPUT = "its rows are beyond what a float32 holds once they are scaled"
+NO_RUL = "the model's RUL is not a finite number"
+NO_HEALTH = "the model's health probabilities are not finite numbers"
 
 
 @dataclass
@@ -93,7 +98,7 @@ class EnginePredictor:
         """`auto` until the first engines are predicted."""
         return self.networks[0].precision if self.networks else Precision.FP32
 
-    def stream(self, path: Path, block: int = BLOCK) -> Iterator[pd.DataFrame]:
+    def stream(self, path: Path | str, block: int = BLOCK) -> Iterator[pd.DataFrame]:
         """What `__call__` gives for the engines of a file, in parts of TOGETHER engines, bit for bit.
 
         Memory holds a block and the last windows of these engines, however long a record is.
@@ -106,6 +111,7 @@ class EnginePredictor:
             BundleError: no such file, or a record that begins too late. DataError: it breaks the format; names the
                 line.
         """
+        path = Path(path)
         if not path.is_file():
             raise BundleError(
                 f"A file to predict on must exist, but there is no {path}; name a C-MAPSS-form .txt or .txt.gz"
@@ -119,13 +125,14 @@ class EnginePredictor:
             frame: C-MAPSS rows, engine after engine.
 
         Returns:
-            unit; cycle, its last; rul, in cycles; health, the likeliest class; one probability column a class. A
-            model that was trained on the RUL alone has no opinion on health: the class is that of its RUL, without
-            probabilities.
+            unit; cycle, its last; rul, in cycles; health, the likeliest class or "unknown"; one probability column a
+            class. A model that was trained on the RUL alone has no opinion on health: the class is that of its RUL,
+            without probabilities.
             condition_distance: of the window's farthest cycle to the nearest operating condition that was learned, in
             standard deviations of the settings; `known_distance` is the farthest among the training engines.
             rul_mean, rul_std: over an ensemble's seeds, in cycles; the standard deviation is a sample's.
             rul_boosting: of a mix, boosting's part of it; the other half is rul_mean.
+            reason: why the health is "unknown", its RUL or probabilities then being NaN; None where it is known.
 
         Raises:
             BundleError: a column is missing, there is no row, or a record begins too late.
@@ -137,6 +144,10 @@ class EnginePredictor:
         return pd.concat(self._parts(iter([frame])), ignore_index=True)
 
     def _parts(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is said of each engine
+            yield from self._of(frames)
+
+    def _of(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         stream = EngineStream(self.bundle.scaling, self.bundle.config, statistics=self.bundle.boosting is not None)
         waiting: list[EndedEngine] = []
         for frame in frames:
@@ -157,7 +168,7 @@ class EnginePredictor:
             "cycle": np.array([engine.cycle for engine in engines]),
         } | self._answers(engines)
         columns["condition_distance"] = np.array([engine.distances.max() for engine in engines])
-        spread = [name for name in ("rul_mean", "rul_std", "rul_boosting") if name in columns]
+        spread = [name for name in ("rul_mean", "rul_std", "rul_boosting", "reason") if name in columns]
         return pd.DataFrame(columns | {name: columns.pop(name) for name in spread})
 
     def _answers(self, engines: Sequence[EndedEngine]) -> dict[str, np.ndarray]:
@@ -166,19 +177,25 @@ class EnginePredictor:
         windows = seen_windows(engines, config) if self.networks else torch.empty(0)
         own, others = ([_on_host(each, windows) for each in asked] for asked in (self.networks, self.ensemble))
         parts = [torch.stack([answer.rul for answer in own]).mean(dim=0)] if own else []
+        statistics = torch.empty(0)
         if boosting:
-            statistics = np.stack([engine.statistics for engine in engines])
-            parts.append(torch.from_numpy(boosting.predict(statistics).astype(np.float32)))
-        rul = torch.stack(parts).mean(dim=0)
+            known = np.stack([engine.statistics for engine in engines])
+            parts.append(torch.from_numpy(boosting.predict(known).astype(np.float32)))
+            statistics = torch.from_numpy(known)
+        seen = _finite_rows(windows, len(engines)) & _finite_rows(statistics, len(engines))
+        rul = torch.where(seen, torch.stack(parts).mean(dim=0), torch.nan)  # trees answer to anything, a ReLU to -inf
         health = health_class(rul, config.health_thresholds)
         if own and config.health_is_trained:
             probability = torch.stack([answer.health.softmax(dim=1) for answer in own]).mean(dim=0)
-            health = probability.argmax(dim=1)
+            probability = torch.where(seen[:, None], probability, torch.nan)
+            health = torch.where(health == UNKNOWN, UNKNOWN, likeliest_class(probability))
             found = {f"p_{name}": probability[:, i].numpy() for i, name in enumerate(HEALTH_CLASSES)}
         if self.spread:
             found |= _spread([answer.rul for answer in others or own])
             found |= {"rul_boosting": parts[-1].numpy()} if own and boosting else {}
-        return {"rul": rul.numpy(), "health": np.array([HEALTH_CLASSES[i] for i in health.tolist()])} | found
+        reason = np.where(seen, np.where(rul.isfinite(), NO_HEALTH, NO_RUL), NO_INPUT).astype(object)
+        reason[health.numpy() != UNKNOWN] = None
+        return {"rul": rul.numpy(), "health": np.array(health_names(health.tolist()))} | found | {"reason": reason}
 
     def _require_whole(self, engine: EndedEngine) -> None:
         """Raises BundleError for a record that begins later than the model bears."""
@@ -207,6 +224,11 @@ def predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
 def _on_host(network: Predictor, windows: Tensor) -> Prediction:
     answer = network(windows.to(network.device))
     return Prediction(answer.rul.cpu(), answer.health.cpu())
+
+
+def _finite_rows(values: Tensor, count: int) -> Tensor:
+    """(M,) whether all of an engine's values are finite; of none (0,), all are."""
+    return values.flatten(1).isfinite().all(dim=1) if values.numel() else torch.ones(count, dtype=torch.bool)
 
 
 def _spread(answers: Sequence[Tensor]) -> dict[str, np.ndarray]:

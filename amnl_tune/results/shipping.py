@@ -18,6 +18,7 @@ from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.masking import masked
 from amnl_tune.results.bundle import write_bundle
 from amnl_tune.results.summary import summarize
+from amnl_tune.rul.metrics import worst_if_unknown
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.ledger.engine import Ledger
@@ -70,7 +71,7 @@ def ship(
     assert number is not None, "a network comes from a trial"
     candidate = _candidate(ledger, spec.name, promotion.number, number)
     score = _score(scores, candidate, wanted)
-    run = min(candidate.complete, key=lambda run: run.value or math.inf)
+    run = min(candidate.complete, key=lambda run: worst_if_unknown(run.value))
     config = stored_config(run)
     data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
     known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())

@@ -18,8 +18,9 @@ from urllib.request import urlopen
 from amnl_tune.errors import DataError, DataNotFoundError
 from amnl_tune.files import locate, locked, write_content
 from amnl_tune.masking import masked, without_secrets
-from amnl_tune.rul.cmapss import CHECKSUMS, content_of
+from amnl_tune.rul.cmapss import CHECKSUMS
 from amnl_tune.rul.download import LARGEST_ARCHIVE, Opener, Progress, SourceError, download, forget
+from amnl_tune.rul.reading import content_of
 
 __all__ = ["SOURCES", "FileCheck", "FileState", "fetch", "verify"]
 
@@ -30,6 +31,7 @@ SOURCES = (
 """The first holds the second in a folder."""
 
 LARGEST_FILE = 32 * 2**20  # bytes; the largest of the twelve has 10 MiB
+LARGEST_UNPACKED = 2 * LARGEST_ARCHIVE
 DEEPEST = 2  # zips in zips in a zip
 
 
@@ -125,12 +127,13 @@ def _from_source(url: str, store: Path, progress: Progress | None, opener: Opene
 
 def _unpack(archive: Path) -> dict[str, bytes]:
     """The twelve files' verified contents by name."""
-    found: dict[str, bytes] = {}
+    unpacking = _Unpacking()
     try:
-        _collect(archive, found, depth=0)
+        unpacking.collect(archive, depth=0)
     # RuntimeError: encrypted; NotImplementedError: a compression that zipfile does not know
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"not a readable zip archive ({error})") from error
+    found = unpacking.found
     for file_name, expected in CHECKSUMS.items():
         if file_name not in found:
             raise SourceError(f"the archive lacks {file_name}")
@@ -140,24 +143,33 @@ def _unpack(archive: Path) -> dict[str, bytes]:
     return found
 
 
-def _collect(file: Path | BytesIO, found: dict[str, bytes], depth: int) -> None:
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            file_name = PurePosixPath(entry.filename.replace("\\", "/")).name
-            if file_name in CHECKSUMS:
-                content = _read(archive, entry, LARGEST_FILE)
-                if file_name not in found or _is_right(file_name, content):
-                    found[file_name] = content
-            elif file_name.lower().endswith(".zip") and not file_name.startswith("._") and depth < DEEPEST:
-                _collect(BytesIO(_read(archive, entry, LARGEST_ARCHIVE)), found, depth + 1)
+class _Unpacking:
+    """Takes our files out of an archive, and out of the archives in it; nothing is ever written by an entry's name."""
 
+    def __init__(self) -> None:
+        self.found: dict[str, bytes] = {}
+        self.left = LARGEST_UNPACKED
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
-    with archive.open(entry) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise SourceError(f"{entry.filename} in the archive has more than {limit} bytes")
-    return content
+    def collect(self, file: Path | BytesIO, depth: int) -> None:
+        """Raises SourceError where there is more in it than the twelve files could be."""
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                file_name = PurePosixPath(entry.filename.replace("\\", "/")).name
+                if file_name in CHECKSUMS:
+                    content = self._read(archive, entry, LARGEST_FILE)
+                    if file_name not in self.found or _is_right(file_name, content):
+                        self.found[file_name] = content
+                elif file_name.lower().endswith(".zip") and not file_name.startswith("._") and depth < DEEPEST:
+                    self.collect(BytesIO(self._read(archive, entry, LARGEST_ARCHIVE)), depth + 1)
+
+    def _read(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
+        with archive.open(entry) as file:
+            content = file.read(limit + 1)
+        self.left -= len(content)
+        if len(content) > limit or self.left < 0:
+            most = limit if len(content) > limit else LARGEST_UNPACKED
+            raise SourceError(f"{entry.filename} in the archive has more than {most} bytes")
+        return content
 
 
 def _is_right(file_name: str, content: bytes) -> bool:

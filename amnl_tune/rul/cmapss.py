@@ -6,12 +6,9 @@ run to failure; test engines stop earlier, and a RUL file gives the cycles that 
 """
 
 import csv
-import gzip
 import math
 import re
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amnl_tune.errors import DataError, DataNotFoundError
+from amnl_tune.documents import brief
+from amnl_tune.errors import DataError
+from amnl_tune.rul.reading import CORRECT, LONGEST_LINE, blocks_of, content_of, quoted, unmarked
 
 __all__ = [
     "CHECKSUMS",
@@ -76,45 +75,11 @@ CHECKSUMS: Mapping[str, str] = MappingProxyType(
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NUMERIC = b"0123456789+-.eE \t\r\n"
 _LARGEST_WHOLE = 2.0**53
-_CORRECT = "correct the file, or remove the engine"
 
 
 def file_names(name: str) -> tuple[str, str, str]:
     """Training, test and RUL file of a data set."""
     return f"train_{name}.txt", f"test_{name}.txt", f"RUL_{name}.txt"
-
-
-def content_of(path: Path) -> bytes:
-    """The bytes of a `.txt` file, or of a `.txt.gz` file uncompressed.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        DataError: it cannot be read, or its compression is broken.
-    """
-    with _reading(path):
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix == ".gz" else content
-
-
-def blocks_of(path: Path, size: int) -> Iterator[bytes]:
-    """The same bytes in blocks of whole lines, of about `size` bytes each, without ever holding more; raises as
-    `content_of`.
-    """
-    with _reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        while lines := file.readlines(size):
-            yield b"".join(lines)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path} must be a whole gzip file, but: {error}; replace it") from error
-    except FileNotFoundError as error:
-        raise DataNotFoundError(f"{path} must exist, but it does not; check the path") from error
-    except OSError as error:
-        raise DataError(f"{path} must be readable, but: {error.strerror or error}; change its permissions") from error
 
 
 def engine_starts(unit: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -153,14 +118,15 @@ class FleetParser:
         """Read so far."""
         self.units: set[int] = set()
         self.unit, self.cycle = -1, 0
-        self.blank = b""
+        self.blank, self.begun = b"", False
 
     def parse(self, block: bytes) -> pd.DataFrame:
         """A block of whole lines, uncompressed, as validated rows; raises as `parse_fleet`."""
-        content = self.blank + (
-            block if self.lines else block.removeprefix(b"\xef\xbb\xbf")
-        )  # editors put a mark there
+        content = self.blank + (block if self.begun else unmarked(block, self.path))
+        self.begun = True
         self.blank = content[len(content.rstrip()) :]  # only at the end of the file is it nothing
+        if len(self.blank) > LONGEST_LINE:
+            raise DataError(f"{self.path} must hold rows, but more than {LONGEST_LINE:,} bytes are blank; {CORRECT}")
         content = content.rstrip()
         frame = self._numbers(content) if content else pd.DataFrame(columns=COLUMNS)
         frame = frame.astype({"unit": np.int64, "cycle": np.int64})
@@ -173,7 +139,7 @@ class FleetParser:
     def end(self) -> None:
         """Raises DataError: there was no row."""
         if not self.lines:
-            raise DataError(f"{self.path} must hold at least one row, but it is empty; {_CORRECT}")
+            raise DataError(f"{self.path} must hold at least one row, but it is empty; {CORRECT}")
 
     def _numbers(self, content: bytes) -> pd.DataFrame:
         if content.translate(None, delete=_NUMERIC):  # pandas would read a column of "True" as numbers
@@ -198,7 +164,7 @@ class FleetParser:
             wrong = np.flatnonzero((values != np.rint(values)) | (values < 0) | (values > _LARGEST_WHOLE))
             if len(wrong):
                 rule = f"{column} must be a whole number, 0 or more, but got {values[wrong[0]]:g}"
-                raise DataError(f"{self._line(wrong[0])}: {rule}; {_CORRECT}")
+                raise DataError(f"{self._line(wrong[0])}: {rule}; {CORRECT}")
         return frame
 
     def _malformed(self, content: bytes, otherwise: str) -> DataError:
@@ -206,14 +172,14 @@ class FleetParser:
         for row, line in enumerate(content.splitlines()):
             fields = line.split()
             if len(fields) != len(COLUMNS):
-                rule = f"a line must have {len(COLUMNS)} columns between blanks, but got {len(fields)}: {_quoted(line)}"
-                return DataError(f"{self._line(row)}: {rule}; {_CORRECT}")
+                rule = f"a line must have {len(COLUMNS)} columns between blanks, but got {len(fields)}: {quoted(line)}"
+                return DataError(f"{self._line(row)}: {rule}; {CORRECT}")
             for column, field in zip(COLUMNS, fields, strict=True):
                 if not _is_finite(field):
-                    rule = f"a value must be a finite number, but got {_quoted(field)} in column {column}"
-                    return DataError(f"{self._line(row)}: {rule}; {_CORRECT}")
+                    rule = f"a value must be a finite number, but got {quoted(field)} in column {column}"
+                    return DataError(f"{self._line(row)}: {rule}; {CORRECT}")
         rule = f"must hold rows of {len(COLUMNS)} numbers"
-        return DataError(f"{self.path} {rule}, but: {otherwise.strip()}; {_CORRECT}")
+        return DataError(f"{self.path} {rule}, but: {brief(otherwise)}; {CORRECT}")
 
     def _require_order(self, unit: NDArray[np.int64], cycle: NDArray[np.int64]) -> None:
         starts = engine_starts(unit)
@@ -255,12 +221,12 @@ def parse_rul(content: bytes, path: Path, engines: int) -> NDArray[np.float32]:
     Raises:
         DataError: a line that is not one finite number from 0 on, or another number of lines; names file and line.
     """
-    lines = content.rstrip().splitlines()
+    lines = unmarked(content, path).rstrip().splitlines()
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if len(fields) != 1 or not _is_finite(fields[0]) or float(fields[0]) < 0:
             raise DataError(
-                f"{path}, line {number}: a line must be one number of cycles, 0 or more, but got {_quoted(line)}; "
+                f"{path}, line {number}: a line must be one number of cycles, 0 or more, but got {quoted(line)}; "
                 "correct the file"
             )
     if len(lines) != engines:
@@ -273,8 +239,3 @@ def parse_rul(content: bytes, path: Path, engines: int) -> NDArray[np.float32]:
 
 def _is_finite(field: bytes) -> bool:
     return _NUMBER.fullmatch(field) is not None and math.isfinite(float(field))
-
-
-def _quoted(text: bytes) -> str:
-    shown = text.decode("utf-8", errors="backslashreplace").strip()
-    return repr(shown if len(shown) <= 40 else f"{shown[:40]}...")

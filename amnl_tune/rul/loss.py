@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from amnl_tune.rul.configuration import RUL_CAP, Loss, LossConfig, RulReduction, SampleWeight
 from amnl_tune.rul.network import Prediction
 
-__all__ = ["DualTaskLoss", "LossTerms", "health_class"]
+__all__ = ["UNKNOWN", "DualTaskLoss", "LossTerms", "health_class", "likeliest_class"]
 
 TINY = 1e-12
 
@@ -37,10 +37,20 @@ class LossTerms(NamedTuple):
     health: Tensor
 
 
+UNKNOWN = -1
+"""In the place of a health class."""
+
+
 def health_class(rul: Tensor, thresholds: tuple[float, float]) -> Tensor:
-    """(B,) cycles -> (B,) class: 0 healthy (above both thresholds), 1 degrading, 2 critical (at or below the first)."""
+    """(B,) cycles -> (B,) class: 0 healthy (above both thresholds), 1 degrading, 2 critical (at or below the first);
+    UNKNOWN where they are not finite: NaN is below no threshold, which must not make an engine healthy."""
     low, high = thresholds
-    return (rul <= high).long() + (rul <= low).long()
+    return torch.where(rul.isfinite(), (rul <= high).long() + (rul <= low).long(), UNKNOWN)
+
+
+def likeliest_class(probability: Tensor) -> Tensor:
+    """(B, 3) probabilities -> (B,) class; UNKNOWN where one is not finite: argmax would take NaN for the largest."""
+    return torch.where(probability.isfinite().all(dim=1), probability.argmax(dim=1), UNKNOWN)
 
 
 class DualTaskLoss(nn.Module):

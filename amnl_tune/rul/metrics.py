@@ -4,12 +4,14 @@ True labels are capped at `RUL_CAP` here, so that no caller can score against ot
 capping labels that are capped already changes nothing. Predictions are taken as they are.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amnl_tune.rul.configuration import RUL_CAP
 
-__all__ = ["mean_predictor_rmse", "nasa_penalty", "nasa_score", "rmse"]
+__all__ = ["mean_predictor_rmse", "nasa_penalty", "nasa_score", "rmse", "worst_if_unknown"]
 
 EARLY, LATE = 13.0, 10.0
 """Cycles in which the score's penalty grows e-fold: a late warning costs more than an early one (amnl)."""
@@ -34,6 +36,12 @@ def nasa_penalty(error: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each engine's part of the NASA score; errors (predicted - true) in cycles, of any shape."""
     with np.errstate(over="ignore"):
         return np.expm1(np.where(error < 0, -error / EARLY, error / LATE))
+
+
+def worst_if_unknown(error: float | None) -> float:
+    """For comparing: NaN and None as infinite. NaN is neither above nor below anything, so that an order with it in it
+    depends on where it stood before."""
+    return math.inf if error is None or math.isnan(error) else error
 
 
 def mean_predictor_rmse(true: ArrayLike) -> float:

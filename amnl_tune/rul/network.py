@@ -4,7 +4,7 @@ Notation: B batch, T window (steps), F channels of its input (17, with history m
 D = 2 * hidden_size. Source: amnl, Network. With the defaults of `NetworkConfig` it has 3,497,476 parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from amnl_tune.rul.configuration import NetworkConfig, Pooling
 from amnl_tune.rul.history import channel_names
 
-__all__ = ["AMNL", "HEALTH_CLASSES", "Prediction"]
+__all__ = ["AMNL", "HEALTH_CLASSES", "Prediction", "health_names"]
 
 HEALTH_CLASSES = ("healthy", "degrading", "critical")
 RUL_HEAD = (64, 32, 16)
 HEALTH_HEAD = (32, 16)
+
+
+def health_names(classes: Iterable[int]) -> list[str]:
+    """Of classes by number; "unknown" of those below 0."""
+    return [HEALTH_CLASSES[number] if number >= 0 else "unknown" for number in classes]
 
 
 class Prediction(NamedTuple):

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from amnl_tune.errors import DataError, DataNotFoundError
 from amnl_tune.files import locate, locked
-from amnl_tune.rul.cmapss import CHECKSUMS, SUBSETS, content_of, file_names, parse_fleet, parse_rul
+from amnl_tune.rul.cmapss import CHECKSUMS, SUBSETS, file_names, parse_fleet, parse_rul
+from amnl_tune.rul.reading import content_of
 from amnl_tune.rul.simulator import SIMULATED, write_fleet
 
 __all__ = ["FleetSource", "TestFleet", "TrainingFleet"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from amnl_tune.rul.metrics import mean_predictor_rmse, rmse
+from amnl_tune.rul.metrics import mean_predictor_rmse, rmse, worst_if_unknown
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.promoted_networks import answers_of
@@ -71,7 +71,7 @@ def choose(
     by_network = answers_of(candidates[0], artifacts, data.rows, last).rul.numpy().mean(axis=0)
     found[CandidateKind.BOOSTING] = rmse(by_trees, true)
     found[CandidateKind.MIX] = rmse((by_network + by_trees) / 2, true)
-    kind = min(found, key=lambda kind: found[kind])
+    kind = min(found, key=lambda kind: worst_if_unknown(found[kind]))
     logger.info("the validation engines choose the %s: %s", kind, ", ".join(f"{k} {v:.2f}" for k, v in found.items()))
     found[CandidateKind.AGE_ALONE] = rmse(age_alone.at(data.rows, last), true)
     return Choice(kind, found, mean_predictor_rmse(true), fitted, age_alone)

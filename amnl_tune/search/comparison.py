@@ -49,7 +49,8 @@ class Margin:
     @property
     def includes_zero(self) -> bool:
         """Whether the interval leaves open which of the two is better."""
-        return self.difference is None or self.difference.low <= 0 <= self.difference.high
+        apart = self.difference is not None and (self.difference.low > 0 or self.difference.high < 0)
+        return not apart  # also where the interval is not finite
 
     @property
     def doubts(self) -> tuple[str, ...]:

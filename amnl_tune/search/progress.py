@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
+from amnl_tune.rul.metrics import worst_if_unknown
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.search.ledger.runs import FINISHED
@@ -138,7 +139,7 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
         runs=runs,
         total=total,
         workers=alive,
-        best=min(judged, key=lambda run: run.best or 0.0, default=None),
+        best=min(judged, key=lambda run: worst_if_unknown(run.best), default=None),
         seconds_left=_seconds_left(runs, total, seconds, len(alive)),
     )
 

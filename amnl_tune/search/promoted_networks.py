@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from amnl_tune.rul.loss import health_class
+from amnl_tune.rul.loss import UNKNOWN, health_class
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows
 from amnl_tune.search.artifacts import Artifacts
@@ -59,6 +59,12 @@ def answers_of(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, las
         answer = predict_windows(model, rows.seen_by(config), last, config.window)
         seconds += time.perf_counter() - started
         rul.append(answer.rul)
-        read_off = torch.nn.functional.one_hot(health_class(answer.rul, config.health_thresholds), 3).float()
-        health.append(answer.health.softmax(dim=1) if config.health_is_trained else read_off)
+        health.append(answer.health.softmax(dim=1) if config.health_is_trained else _read_off(answer.rul, config))
     return SeedAnswers(torch.stack(rul), torch.stack(health), seconds / len(rul))
+
+
+def _read_off(rul: Tensor, config: RunConfig) -> Tensor:
+    """(M, 3): all on the class of the RUL; NaN where that is unknown."""
+    classes = health_class(rul, config.health_thresholds)
+    certain = torch.nn.functional.one_hot(classes.clamp(min=0), 3).float()
+    return torch.where(classes[:, None] == UNKNOWN, torch.nan, certain)

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from statistics import fmean
 
@@ -14,6 +15,7 @@ from sqlalchemy import func, select
 
 from amnl_tune.bounds import MOST_RUNS, MOST_SEEDS, MOST_TOP, require
 from amnl_tune.errors import StudyError
+from amnl_tune.rul.metrics import worst_if_unknown
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import Origin, PromotionRow, RunRow, RunStatus
 from amnl_tune.search.ledger.stored import stored_config
@@ -56,8 +58,8 @@ class Candidate:
     @property
     def validation_rmse(self) -> float:
         """Mean over the seeds, in cycles; infinite if no run reached its end."""
-        values = [run.value for run in self.complete if run.value is not None]
-        return fmean(values) if values else float("inf")
+        values = [worst_if_unknown(run.value) for run in self.complete]
+        return fmean(values) if values else inf
 
 
 def best_trials(ledger: Ledger, study: str, most: int | None = None) -> list[RunRow]:

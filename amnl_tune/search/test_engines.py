@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amnl_tune.rul.loss import health_class
-from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
+from amnl_tune.rul.loss import health_class, likeliest_class
+from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse, worst_if_unknown
 from amnl_tune.rul.preparation import EngineRows, PreparedData, engine_rows
 from amnl_tune.rul.sources import TestFleet
 from amnl_tune.search.artifacts import Artifacts
@@ -102,7 +102,7 @@ class _Engines:
         predicted = {str(run.seed): rul.numpy() for run, rul in zip(seeds, answers.rul, strict=True)}
         by_seed = {
             str(run.seed): {
-                "validation_rmse": run.value or 0.0,
+                "validation_rmse": worst_if_unknown(run.value),
                 "test_rmse": rmse(predicted[str(run.seed)], self.true),
                 "nasa_score": nasa_score(predicted[str(run.seed)], self.true),
             }
@@ -117,7 +117,7 @@ class _Engines:
             by_seed=by_seed,
             predicted=np.mean(list(predicted.values()), axis=0).tolist(),
             predicted_by_seed={seed: rul.tolist() for seed, rul in predicted.items()},
-            health=answers.health.mean(dim=0).argmax(dim=1).tolist(),
+            health=likeliest_class(answers.health.mean(dim=0)).tolist(),
             fit_seconds=sum(run.busy_seconds for run in seeds),
             predict_seconds=answers.seconds,
         )
@@ -173,7 +173,7 @@ class _Engines:
         error = np.abs(np.array(scores.chosen.predicted) - self.true)
         units = self.rows.unit[self.ends][torch.from_numpy(np.argsort(-error, kind="stable")[:WORST].copy())]
         kept = torch.isin(self.rows.unit, units).nonzero().flatten()
-        best = min(network.candidate.complete, key=lambda run: run.value or np.inf)
+        best = min(network.candidate.complete, key=lambda run: worst_if_unknown(run.value))
         shipped = (
             replace(network.candidate, runs=(best,)) if choice.kind is CandidateKind.NETWORK else network.candidate
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from amnl_tune.rul.metrics import rmse
+from amnl_tune.rul.metrics import rmse, worst_if_unknown
 from amnl_tune.rul.preparation import PreparedData, engine_rows
 from amnl_tune.rul.sources import FleetSource, TestFleet
 from amnl_tune.search.artifacts import Artifacts
@@ -82,7 +82,7 @@ def select_on_test(
         for epoch, found in enumerate(_test_curve(run, data, fleet, execution), start=1):
             done += 1
             epoch_done(done, total)
-            best, epoch_of_best = min((best, epoch_of_best), (found, epoch))
+            best, epoch_of_best = min((best, epoch_of_best), (worst_if_unknown(found), epoch))
         own = score.by_seed[str(run.seed)]["test_rmse"]
         claims.append(vars(_Claim(run.trial_number, run.seed, best, epoch_of_best, own)))
     _enter(ledger, promotion, test_selection=json.dumps(claims))

@@ -133,7 +133,11 @@ def _onnx(fitted: Any) -> bytes:
             helper.make_node("Cast", ["statistics"], ["doubles"], to=TensorProto.DOUBLE),
             ensemble,
             helper.make_node("Clip", ["sum", "lowest", "highest"], ["cut"]),
-            helper.make_node("Squeeze", ["cut", "columns"], ["rul"]),
+            helper.make_node("Squeeze", ["cut", "columns"], ["number"]),
+            # NaN where a statistic is not finite, else 0: trees answer to anything
+            helper.make_node("Mul", ["statistics", "zero"], ["nothing"]),
+            helper.make_node("ReduceSum", ["nothing", "columns"], ["none"], keepdims=0),
+            helper.make_node("Add", ["number", "none"], ["rul"]),
         ],
         "boosting",
         [helper.make_tensor_value_info("statistics", TensorProto.FLOAT, ["batch", fitted.n_features_in_])],
@@ -142,6 +146,7 @@ def _onnx(fitted: Any) -> bytes:
             helper.make_tensor("lowest", TensorProto.FLOAT, (), [0.0]),
             helper.make_tensor("highest", TensorProto.FLOAT, (), [RUL_CAP]),
             helper.make_tensor("columns", TensorProto.INT64, (1,), [1]),
+            helper.make_tensor("zero", TensorProto.FLOAT, (), [0.0]),
         ],
     )
     # The oldest versions that hold all of this, so that old runtimes read it too.

@@ -160,3 +160,22 @@ def test_info_of_the_real_files(cmapss_dir: Path) -> None:
         (20_631, 1, 40.1),
         (53_759, 6, 42.9),
     ]
+
+
+def test_a_broken_set_is_named_and_the_others_are_told(own: Path, fleet_dir: Path) -> None:
+    for path in fleet_dir.iterdir():
+        if path.name.endswith(".gz"):
+            (own / path.name).write_bytes(path.read_bytes())
+    (own / "train_BAD.txt").write_text("1 2 3\n")
+    result = run("info", "--data-dir", own)
+    assert isinstance(result.exception, DataError)
+    assert "train_BAD.txt, line 1: a line must have 26 columns" in str(result.exception)
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["MINE", "SIM1"]
+    result = run("info", "BAD", "MINE", "NONE", "--data-dir", own, "--json")
+    assert isinstance(result.exception, DataError)
+    assert str(result.exception).startswith("Of 3 data sets BAD: ")
+    assert "; NONE: Data set 'NONE' needs train_NONE.txt" in str(result.exception)
+    facts = {fact["name"]: fact.get("problem") for fact in json.loads(result.stdout)}
+    assert facts["MINE"] is None
+    assert "line 1" in facts["BAD"]
+    assert "needs train_NONE.txt" in facts["NONE"]

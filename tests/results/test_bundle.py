@@ -194,7 +194,7 @@ def test_a_network_without_a_trained_health_head_takes_health_from_the_rul(
     config = _written(finished, tmp_path / "bundle", health_thresholds=(1e-9, 2e-9), **untrained)
     assert json.loads((tmp_path / "bundle" / "preprocessing.json").read_text())["health_from"] == "rul"
     predicted = predict(load_bundle(tmp_path / "bundle"), finished.source.test("SIM1").frame)
-    assert list(predicted.columns) == ["unit", "cycle", "rul", "health", "condition_distance"]
+    assert list(predicted.columns) == ["unit", "cycle", "rul", "health", "condition_distance", "reason"]
     low = config.health_thresholds[0]
     assert list(predicted["health"]) == ["critical" if rul <= low else "healthy" for rul in predicted["rul"]]
 

@@ -158,7 +158,7 @@ def test_boosting_alone_has_no_network(made: Made) -> None:
     assert not (made.bundle("boosting") / "model.safetensors").exists()
     assert bundle.config.dataset == "SIM1"
     found = predict(bundle, made.source.test("SIM1").frame)
-    assert list(found) == ["unit", "cycle", "rul", "health", "condition_distance"]
+    assert list(found) == ["unit", "cycle", "rul", "health", "condition_distance", "reason"]
     rows = engine_rows(made.source.test("SIM1").frame, made.data.scaling)
     np.testing.assert_allclose(found["rul"], made.boosting.at(rows, rows.ends()), rtol=1e-6)
 

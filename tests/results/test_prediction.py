@@ -7,18 +7,25 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
 from amnl_tune.errors import BundleError, ConfigurationError, DataError
-from amnl_tune.results.bundle import load_bundle
+from amnl_tune.results.bundle import load_bundle, write_bundle
 from amnl_tune.results.prediction import EnginePredictor, predict
 from amnl_tune.rul.cmapss import content_of, parse_fleet
+from amnl_tune.rul.network import AMNL
+from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.training import inference
+from amnl_tune.training.boosting import fit_boosting
+from amnl_tune.training.config import RunConfig
 from amnl_tune.training.precision import Precision
 
 if TYPE_CHECKING:
@@ -156,3 +163,74 @@ def test_a_missing_file_and_a_broken_one(finished: "Finished", many: Path, tmp_p
     broken.write_bytes(gzip.compress(many.read_bytes())[:-50])
     with pytest.raises(DataError, match="must be a whole gzip file"):
         list(predictor.stream(broken, 10_000))
+
+
+@pytest.mark.parametrize("kind", ["network", "seeds", "boosting", "mix"])
+@pytest.mark.parametrize("broken", ["weights", "rows"])
+def test_what_is_not_finite_is_unknown_and_why(kind: str, broken: str, many: Path, tmp_path: Path, tiny_config: RunConfig, tiny_data: PreparedData) -> None:  # fmt: skip
+    """Never "healthy": NaN is below no threshold, and argmax takes it for the largest."""
+    if (kind, broken) == ("boosting", "weights"):
+        pytest.skip("trees have none")
+    folder, file = tmp_path / "bundle", many
+    _write(folder, kind, tiny_config, tiny_data, spoilt=broken == "weights")
+    if broken == "rows":
+        file = tmp_path / "engines.txt"
+        lines = many.read_text().splitlines()
+        values = lines[-1].split()
+        values[6] = "1e300"
+        file.write_text("\n".join([*lines[:-1], " ".join(values)]) + "\n")
+    result = invoke(folder, file, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    unknown = [row for row in told if row["health"] == "unknown"]
+    assert len(unknown) == (60 if broken == "weights" else 1)
+    reason = "the model's RUL is not a finite number" if broken == "weights" else "beyond what a float32 holds"
+    assert all(row["rul"] is None and reason in row["reason"] for row in unknown)
+    assert all(row[name] is None for row in unknown for name in row if name.startswith("p_"))
+    assert all(row["reason"] is None and row["rul"] is not None for row in told if row not in unknown)
+    assert f"The health of {len(unknown)} engines is unknown: " in result.stderr
+    frame = pd.read_csv(StringIO(invoke(folder, file).stdout))
+    assert list(frame["health"]) == [row["health"] for row in told]
+    assert frame["rul"].isna().sum() == len(unknown)
+    for name in frame.select_dtypes("number"):  # the digits of the JSON
+        assert [None if pd.isna(value) else value for value in frame[name]] == [row[name] for row in told]
+
+
+def _write(folder: Path, kind: str, config: RunConfig, data: PreparedData, *, spoilt: bool) -> None:
+    """A bundle; spoilt: a weight of one of its networks is NaN."""
+    weights = {}
+    for seed in (42, 123):
+        torch.manual_seed(seed)
+        model = AMNL(config)
+        model.start_at(60.0)
+        if spoilt and seed == 42:
+            with torch.no_grad():
+                model.shared[0].weight[0, 0] = torch.nan
+        weights[seed] = save(model.state_dict())
+    write_bundle(
+        folder,
+        config=config,
+        weights=None if kind == "boosting" else weights[42],
+        scaling=data.scaling,
+        provenance={},
+        metrics={},
+        seeds=weights if kind in {"seeds", "mix"} else None,
+        boosting=fit_boosting(data) if kind in {"boosting", "mix"} else None,
+    )
+
+
+@pytest.mark.parametrize("kind", ["network", "boosting", "mix"])
+def test_an_exported_model_answers_nothing_to_what_is_not_finite(
+    kind: str, tmp_path: Path, tiny_config: RunConfig, tiny_data: PreparedData
+) -> None:
+    """onnxruntime's ReLU makes a number of NaN, and trees answer to anything."""
+    _write(tmp_path / "bundle", kind, tiny_config, tiny_data, spoilt=False)
+    session = onnxruntime.InferenceSession(tmp_path / "bundle" / "model.onnx")
+    shapes = {one.name: [3, *one.shape[1:]] for one in session.get_inputs()}
+    for wrong in (np.nan, np.inf, -np.inf):
+        given = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        for values in given.values():
+            values[1].flat[-1] = wrong
+        for answer in session.run(None, given):
+            assert np.isfinite(answer[[0, 2]]).all()
+            assert np.isnan(answer[1]).all()

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amnl_tune.errors import DataError, DataNotFoundError
 from amnl_tune.rul.cmapss import (
@@ -184,6 +186,63 @@ def test_a_file_that_cannot_be_read_is_a_data_error(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(DataError, match="must be readable, but: Permission denied"):
         content_of(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("content", [b"\n" * 17_000_000, b"0" * 17_000_000, b"\0" * 17_000_000])
+def test_a_small_file_that_unfolds_to_a_large_one(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match=r"must unfold to numbers, but its [\d,]+ bytes unfold to more than 16,777,216"):
+        content_of(path)
+    parser = FleetParser(path, latest_start=10)
+    with pytest.raises(DataError, match=r"one is longer than 65,536 bytes: '0000|one is longer .*x00|bytes are blank"):
+        for block in blocks_of(path, 1 << 20):
+            parser.parse(block)
+
+
+def test_marks_and_line_ends_of_other_editors(tmp_path: Path) -> None:
+    content = "".join([line(1, 1), line(1, 2), line(2, 1)]).encode()
+    read = parse_fleet(content, PATH)
+    for other in (b"\xef\xbb\xbf" + content, content.replace(b"\n", b"\r\n")):
+        pd.testing.assert_frame_equal(parse_fleet(other, PATH), read)
+    labels = parse_rul(b"5\n7\n", PATH, 2)
+    for other in (b"\xef\xbb\xbf5\n7\n", b"5\r\n7\r\n", b"\xef\xbb\xbf5\r\n7"):
+        np.testing.assert_array_equal(parse_rul(other, PATH, 2), labels)
+    for coding in ("utf-16", "utf-16-be"):
+        mark = b"" if coding == "utf-16" else b"\xfe\xff"
+        for parse in (lambda text: parse_fleet(text, PATH), lambda text: parse_rul(text, PATH, 3)):
+            with pytest.raises(
+                DataError, match=r"train_MINE\.txt must be plain text, but it is UTF-16; save it as UTF-8"
+            ):
+                parse(mark + content.decode().encode(coding))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(
+    where=st.integers(0, 700),
+    new=st.sampled_from([b"", b"\n", b" ", b"\r", b"e", b"-", b".", b"nan", b"1e999", b"9" * 400, b"1e300", b"\0", b"\xff",
+                         b"x", b"#", b'"', b",", b"\t", b"True", b"0x1", b"\n\n\n", b"1_0"]),
+    gone=st.sampled_from([0, 1, 2, 5, 130, 10_000]),
+)  # fmt: skip
+def test_a_damaged_file_is_read_or_refused_in_one_line(where: int, new: bytes, gone: int) -> None:
+    """At once and in blocks alike."""
+    content = "".join([line(1, 1), line(1, 2), line(2, 1), line(2, 2), line(7, 1)]).encode()
+    content = content[:where] + new + content[where + gone :]
+    told: list[str] = []
+    found: list[pd.DataFrame] = []
+    lines = content.splitlines(keepends=True) if b"\r" not in content else [content]
+    for pieces in ([content], lines):
+        parser = FleetParser(PATH)
+        try:
+            frames = [parser.parse(piece) for piece in pieces]
+            parser.end()
+            found.append(pd.concat([frame for frame in frames if len(frame)], ignore_index=True))
+        except DataError as error:
+            told.append(str(error))
+    assert all("\n" not in text and len(text) < 400 for text in told)
+    assert len(told) in {0, 2}, told
+    if found:
+        pd.testing.assert_frame_equal(*found)
 
 
 @pytest.mark.realdata

@@ -4,8 +4,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from amnl_tune.rul.configuration import Loss, LossConfig, RulReduction, SampleWeight
-from amnl_tune.rul.loss import DualTaskLoss, health_class
-from amnl_tune.rul.network import Prediction
+from amnl_tune.rul.loss import UNKNOWN, DualTaskLoss, health_class, likeliest_class
+from amnl_tune.rul.network import Prediction, health_names
 
 RUL = torch.tensor([5.0, 30.0, 31.0, 80.0, 81.0, 125.0])
 
@@ -26,6 +26,15 @@ def raw_terms(weighted: bool) -> tuple[Tensor, Tensor]:
 
 def test_health_thresholds_belong_to_the_worse_class() -> None:
     assert health_class(RUL, (30.0, 80.0)).tolist() == [2, 2, 1, 1, 0, 0]
+
+
+def test_what_is_not_finite_has_no_class() -> None:
+    wrong = torch.tensor([torch.nan, torch.inf, -torch.inf, 10.0])
+    classes = health_class(wrong, (30.0, 80.0)).tolist()
+    assert classes == [UNKNOWN, UNKNOWN, UNKNOWN, 2]
+    assert health_names(classes) == ["unknown", "unknown", "unknown", "critical"]
+    rows = torch.tensor([[0.2, 0.7, 0.1], [torch.nan, 0.5, 0.5], [torch.nan] * 3])
+    assert likeliest_class(rows).tolist() == [1, UNKNOWN, UNKNOWN]
 
 
 def test_fixed_is_the_raw_sum() -> None:

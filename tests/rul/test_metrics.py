@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse
+from amnl_tune.rul.metrics import mean_predictor_rmse, nasa_score, rmse, worst_if_unknown
 
 
 def test_rmse_by_hand() -> None:
     assert rmse(np.array([3.0, 0.0]), np.array([0.0, 4.0])) == pytest.approx(math.sqrt(12.5))
+
+
+@pytest.mark.parametrize("errors", [[math.nan, 2.0, 1.0], [1.0, math.nan, 2.0], [2.0, 1.0, None]])
+def test_what_is_unknown_is_last_wherever_it_stands(errors: list[float | None]) -> None:
+    assert sorted(errors, key=worst_if_unknown)[:2] == [1.0, 2.0]
 
 
 def test_true_labels_are_capped_and_predictions_are_not() -> None:
