@@ -4,6 +4,7 @@ import resource
 import signal
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reports import report_epoch, settle
 from sqlalchemy import select, text
 
@@ -340,6 +343,31 @@ def test_a_storage_that_this_version_cannot_work_on(storage: str, tmp_path: Path
         session.execute(text(f"update {VERSION_TABLE} set version_num = '9999'"))
     assert "must not be newer than amnl-tune, but its schema 9999" in str(database_status(storage).problem)
     ledger.close()
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=20),
+       head=st.booleans(), kept=st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.0]))  # fmt: skip
+def test_a_damaged_backup_is_restored_or_refused_in_one_line(
+    damage: list[tuple[float, int]], head: bool, kept: float, good_backup: Path
+) -> None:
+    content = bytearray(good_backup.read_bytes())
+    for where, byte in damage:
+        content[int(where * (4096 if head else len(content)))] = byte
+    file, target = good_backup.with_name("damaged.db"), good_backup.with_name(f"{uuid.uuid4().hex}.db")
+    file.write_bytes(content[: int(kept * len(content))])
+    try:
+        restore(file, f"sqlite:///{target}")
+    except StorageError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.fixture(scope="module")
+def good_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    upgrade(f"sqlite:///{folder}/a.db")
+    back_up(f"sqlite:///{folder}/a.db", folder / "b.db")
+    return folder / "b.db"
 
 
 def test_a_damaged_file_is_told(tmp_path: Path, spec: StudySpec) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy import Connection
 
+from amnl_tune.documents import brief
 from amnl_tune.errors import StorageError
 from amnl_tune.files import writing
 from amnl_tune.search.ledger.copying import Progress, copy_into, require_counts, require_empty, row_counts
@@ -95,6 +96,9 @@ def restore(file: Path, storage: str, progress: Progress = lambda done, total: N
             f"A backup's rows must refer to rows that it has, but {file}: {str(error.orig).splitlines()[0]}; restore "
             "it into an SQLite file, which does not insist"
         ) from error
+    except (sqlalchemy.exc.SQLAlchemyError, UnicodeDecodeError) as error:
+        said = brief(str(getattr(error, "orig", None) or error), 200)
+        raise StorageError(f"A backup's rows must be as they were written, but {file}: {said}; use another") from error
     finally:
         source_ledger.close()
     return Copied(rows, revision, file.stat().st_size)
@@ -177,10 +181,11 @@ def _require_whole(file: Path) -> None:
         )
     try:
         problems = _problems(file)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the words of its error are the file's own
         problems = [str(error)]
     if problems:
-        raise StorageError(f"A backup must be a whole SQLite file, but {file}: {problems[0]}; use another backup")
+        said = brief(problems[0], 200)
+        raise StorageError(f"A backup must be a whole SQLite file, but {file}: {said}; use another backup")
 
 
 def _problems(file: Path) -> list[str]:
