@@ -17,7 +17,7 @@ from amnl_tune.cli.app import app
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.checks import disk
-from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.ledger.engine import Ledger, make_file
 from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
 from amnl_tune.search.opening import open_study
 from amnl_tune.search.study_file import parse_study_spec
@@ -53,7 +53,7 @@ def test_what_cannot_be_looked_at_is_the_user_s_mistake(tmp_path: Path) -> None:
 
 def test_an_error_is_exit_code_1(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / 'amnl_tune.db'}")
-    ledger.engine.connect().close()
+    make_file(ledger.url)
     shown = invoke("doctor")
     assert shown.exit_code == 1
     assert "error   schema: " in shown.output

@@ -365,7 +365,7 @@ def test_studies_that_this_version_cannot_read_spoil_no_other(
         assert line.startswith("Left out: ")
         assert repr(name) in line
     findings = json.loads(told("doctor", "--json", "--storage", storage, "--home", tmp_path, code=1))
-    assert len([one for one in findings if one["check"] == "study files" and one["severity"] == "error"]) == 5
+    assert len([one for one in findings if one["check"] == "studies" and one["severity"] == "error"]) == 5
     ledger = Ledger(storage)
     metrics = exposition(ledger).decode()
     ledger.close()
