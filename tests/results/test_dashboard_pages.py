@@ -126,7 +126,7 @@ def test_attempts_are_told_with_worker_outcome_and_reason(finished: Any, ledger:
         note = page_of(site.known())["trials"][0]["note"]["body"]
         assert "| 1 | `w-1` | 0 to 2 | vanished | 61 | no sign \\| of life |" in note
         assert "| 2 | `w-2` on host\\-a | 2 to … | under way |  |  |" in note
-        assert "Checkpoints: `s3://me:***@bucket/amnl/tiny/trial-00000`" in note
+        assert "Checkpoints: `s3://***@bucket/amnl/tiny/trial-00000`" in note
         assert "1 alive on host\\-a" in page_of(site.known())["note"]["body"]
 
 
