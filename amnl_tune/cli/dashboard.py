@@ -102,7 +102,7 @@ def _credentials(file: Path | None, host: str) -> "Credentials":
 
     if file is not None:
         try:
-            return parse_credentials(file.read_text(encoding="utf-8"), str(file))
+            return parse_credentials(file.read_text(encoding="utf-8-sig"), str(file))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise ConfigurationError(

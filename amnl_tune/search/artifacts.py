@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from amnl_tune.documents import brief, from_json, text_of
 from amnl_tune.errors import StorageError
 from amnl_tune.masking import masked
 from amnl_tune.search.ledger.models import RunRow
@@ -76,10 +77,16 @@ class Artifacts:
         beside, onnx = self.store.read(f"{name}.json"), self.store.read(name)
         if beside is None or onnx is None:
             return None
-        told = json.loads(beside)
-        if fitted_on not in (None, told["fitted_on"]):
-            return None
-        return Boosting(onnx=onnx, names=tuple(told["names"]), fit_seconds=told["fit_seconds"])
+        try:
+            told = from_json(text_of(beside))
+            if fitted_on not in (None, told["fitted_on"]):
+                return None
+            return Boosting(onnx=onnx, names=tuple(told["names"]), fit_seconds=float(told["fit_seconds"]))
+        except (LookupError, TypeError, ValueError) as error:
+            raise StorageError(
+                f"A promotion's boosting must be as it was written, but {name}.json in {masked(self.store.url)} is "
+                f"not: {brief(str(error))}; remove it, and it is fitted again"
+            ) from error
 
     def write_boosting(self, study: str, number: int, boosting: Boosting, *, fitted_on: str) -> None:
         """Keeps it; the JSON comes last, so that a reader finds both or none. Raises StorageError."""

@@ -4,9 +4,12 @@ import time
 from dataclasses import dataclass
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from amnl_tune.documents import brief
+from amnl_tune.errors import StorageError
 from amnl_tune.rul.loss import UNKNOWN, health_class
 from amnl_tune.rul.network import AMNL
 from amnl_tune.rul.preparation import EngineRows
@@ -53,14 +56,26 @@ def answers_of(candidate: Candidate, artifacts: Artifacts, rows: EngineRows, las
     rul, health, seconds = [], [], 0.0
     for run in candidate.complete:
         config = run_config(run)
-        model = AMNL(config)
-        model.load_state_dict(load(artifacts.read_weights(run)))
+        model = _loaded(AMNL(config), artifacts, run)
         started = time.perf_counter()
         answer = predict_windows(model, rows.seen_by(config), last, config.window)
         seconds += time.perf_counter() - started
         rul.append(answer.rul)
         health.append(answer.health.softmax(dim=1) if config.health_is_trained else _read_off(answer.rul, config))
     return SeedAnswers(torch.stack(rul), torch.stack(health), seconds / len(rul))
+
+
+def _loaded(model: AMNL, artifacts: Artifacts, run: RunRow) -> AMNL:
+    """Raises StorageError on what is no weights, or those of another network."""
+    content = artifacts.read_weights(run)
+    try:
+        model.load_state_dict(load(content))
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise StorageError(
+            f"A promoted run's weights must be its own, but {artifacts.weights(run)} is damaged or of another network "
+            f"({brief(str(error))}); put it back from a backup, or promote with another seed"
+        ) from error
+    return model
 
 
 def _read_off(rul: Tensor, config: RunConfig) -> Tensor:

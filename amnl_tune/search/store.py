@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import fsspec
 
 from amnl_tune.errors import StorageError
-from amnl_tune.files import write_content
+from amnl_tune.files import read_plain, write_content
 from amnl_tune.installation import install_extra
 from amnl_tune.masking import masked, without_secrets
 
@@ -18,6 +18,9 @@ __all__ = ["ArtifactStore", "local_folder"]
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
 """Our extra by the URL's protocol."""
+
+LARGEST = 64 * 2**30
+"""Bytes of a file in a folder; a checkpoint of the largest network has less."""
 
 TRIED = 4096
 """Bytes of a file that is to show that there is room."""
@@ -91,6 +94,8 @@ class ArtifactStore:
         """A file's content; None if there is none. Raises StorageError."""
         with self._answering():
             try:
+                if self.is_local:
+                    return read_plain(Path(self._path(name)), LARGEST)
                 return bytes(self._files.cat_file(self._path(name)))
             except FileNotFoundError:
                 return None

@@ -108,7 +108,6 @@ def test_a_healthy_service(ledger: Ledger, study: str, tmp_path: Path, monkeypat
     common = {
         "schema",
         "studies",
-        "study files",
         "foreign trials",
         "leases",
         "workers",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from amnl_tune.documents import from_json, text_of
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.files import write_content
 from amnl_tune.results.planning.estimate import Phase
@@ -76,7 +77,7 @@ def recall(home: Path, spec: StudySpec) -> Remembered:
     path = place_of(home, spec.name)
     remedy = "run `amnl-tune plan FILE` before the study"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = from_json(text_of(path.read_bytes()))
     except FileNotFoundError:
         raise StudyError(
             f"A plan must have been made to be held against what was spent, but there is none of study {spec.name!r} "
@@ -84,12 +85,16 @@ def recall(home: Path, spec: StudySpec) -> Remembered:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"A remembered plan must be readable, but {path} is not: {error}; {remedy}") from error
-    if document.get("format") != FORMAT or document.get("fingerprint") != spec.fingerprint():
+    told = document if isinstance(document, dict) else {}
+    if told.get("format") != FORMAT or told.get("fingerprint") != spec.fingerprint():
         raise ConfigurationError(
             f"A remembered plan must be of the same study file, but {path} was made for another content of it; {remedy}"
         )
-    rows = [row for row in document["plan"]["rows"] if row["machine"] == HERE]
-    return Remembered(document["made_at"], document["host"], tuple(_prediction(row) for row in rows))
+    try:
+        rows = [row for row in document["plan"]["rows"] if row["machine"] == HERE]
+        return Remembered(document["made_at"], document["host"], tuple(_prediction(row) for row in rows))
+    except (LookupError, TypeError) as error:
+        raise ConfigurationError(f"A remembered plan must be whole, but {path} is not: {error!r}; {remedy}") from error
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
