@@ -73,7 +73,7 @@ def test_a_reader_that_has_gone(words: tuple[str, ...], home: Path) -> None:
 
 def test_errors_that_nobody_can_read_keep_their_exit_code(home: Path) -> None:
     for shell in ("{} 2> /dev/full", "{} 2>&-"):
-        assert started(home, "db", "status", "--home", "nowhere", shell=shell).returncode == 2
+        assert started(home, "db", "status", "--home", home / "nowhere", shell=shell).returncode == 2
     assert started(home, "db", "status", shell="{} >&-").returncode == 0
 
 
