@@ -113,7 +113,7 @@ def parts(out: Path) -> list[Path]:
 def test_a_struck_backup_leaves_nothing(number: signal.Signals, large: str, tmp_path: Path) -> None:
     code, words = struck(large, tmp_path / "b.db", number)
     assert (code, words.startswith("Interrupted: ")) == (2, True), words
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.db", "large.db.lock"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"large.db", "large.db.lock"}
 
 
 @pytest.mark.parametrize("remover", ["backup", "doctor"])
