@@ -113,7 +113,7 @@ def test_a_storage_that_does_not_answer(command: str, study_file: Path) -> None:
     ],
 )
 def test_no_manifest_has_it(url: str, remedy: str) -> None:
-    launched = ("launch", "tiny", "--on", "kubernetes", "--workers", "1", "--artifacts", url)
+    launched = ("launch", "tiny", "--on", "kubernetes", "--workers", "1", "--data-dir", "/data", "--artifacts", url)
     for form in ((), ("--json",)):
         assert remedy in told(*launched, *form)
 
