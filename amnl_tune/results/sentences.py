@@ -9,7 +9,7 @@ from typing import Any
 
 from amnl_tune.results.training_sentences import stopped_early, trained_too_long
 from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
-from amnl_tune.search.own_trials import numbered
+from amnl_tune.search.names import numbered
 from amnl_tune.search.scores import CandidateKind
 
 __all__ = [

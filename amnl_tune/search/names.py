@@ -1,13 +1,15 @@
-"""Names of studies: each becomes folders, files, links and jobs, so it has nothing in it that these understand."""
+"""Names of studies, which become folders, files, links and jobs: nothing is in them that these understand. And how
+trials are named in a sentence."""
 
 import re
 
 from amnl_tune.errors import StudyError
 
-__all__ = ["LONGEST_NAME", "STUDY_NAME", "require_study_name"]
+__all__ = ["LONGEST_NAME", "STUDY_NAME", "numbered", "require_study_name"]
 
 STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 LONGEST_NAME = 100
+MOST_NAMED = 5
 
 
 def require_study_name(name: str) -> str:
@@ -18,3 +20,9 @@ def require_study_name(name: str) -> str:
             f"or digit, but got {name[: LONGEST_NAME + 1]!r}; see `amnl-tune study list`"
         )
     return name
+
+
+def numbered(trials: list[int]) -> str:
+    """Their numbers, the first few of many."""
+    first = ", ".join(map(str, trials[:MOST_NAMED]))
+    return f"{first}, ... ({len(trials)} in all)" if len(trials) > MOST_NAMED else first

@@ -18,12 +18,11 @@ from sqlalchemy import text
 
 from amnl_tune.search.ledger.engine import Ledger
 
-__all__ = ["SLOT", "CompleteTrials", "OwnTrials", "foreign_trials", "numbered"]
+__all__ = ["SLOT", "CompleteTrials", "OwnTrials", "foreign_trials"]
 
 SLOT = "slot"
 """User attribute of our trials."""
 
-MOST_NAMED = 5
 IS_OURS = f"exists (select 1 from trial_user_attributes a where a.trial_id = t.trial_id and a.key = '{SLOT}')"
 FOREIGN = text(
     "select s.study_name, t.number from trials t join studies s on s.study_id = t.study_id "
@@ -73,12 +72,6 @@ def foreign_trials(ledger: Ledger) -> dict[str, list[int]]:
         for study, number in session.execute(FOREIGN):
             found[study].append(number)
     return dict(found)
-
-
-def numbered(trials: list[int]) -> str:
-    """Their numbers, the first few of many."""
-    first = ", ".join(map(str, trials[:MOST_NAMED]))
-    return f"{first}, ... ({len(trials)} in all)" if len(trials) > MOST_NAMED else first
 
 
 def _read(ledger: Ledger, study: str) -> list[FrozenTrial]:

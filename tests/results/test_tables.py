@@ -42,7 +42,7 @@ def test_other_endings_and_a_missing_library_have_a_remedy(tmp_path: Path, monke
     with pytest.raises(ConfigurationError, match=r"must end in \.csv or \.parquet, but got '\.xlsx'"):
         write_table(frame, tmp_path / "a.xlsx")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigurationError, match=r"amnl-tune\[parquet\].*or write a\.csv"):
+    with pytest.raises(ConfigurationError, match=r"pip install -e \"\.\[parquet\]\".*or write a\.csv"):
         write_table(frame, tmp_path / "a.parquet")
 
 

@@ -187,7 +187,8 @@ def test_a_run_learns_from_its_channels(tiny_config: RunConfig, tiny_data: Prepa
 
 def test_a_study_without_history_is_what_it_was(tiny_study: str) -> None:
     """Fingerprints and learning curve, recorded with the release before history channels."""
-    spec = parse_study_spec(tiny_study, name="tiny")
+    former = '[lr_range_test]\nstart_lr = 1e-6\nsuggestion = "minimum/10"'  # defaults that have changed since
+    spec = parse_study_spec(tiny_study.replace("[lr_range_test]", former), name="tiny")
     config = spec.run_config(spec.incumbent_parameters())
     assert spec.fingerprint() == "2b9ec91d661b7d94785b4e03400897f8438464c2d298effd3babe3908cae4024"
     assert config.fingerprint() == "b28cd86b285ce244f15ba5119f4d39ec941aab76262ac12b13a007bbce2b301a"

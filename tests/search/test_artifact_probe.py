@@ -73,7 +73,9 @@ def test_of_two_that_come_at_once_one_probe_stays(storage: str, ledger: Ledger, 
 
 
 def test_no_secret_is_recorded(ledger: Ledger, study: str) -> None:
-    require_shared_artifacts(ledger, study, ArtifactStore("memory://me:secret@place"))
+    store = ArtifactStore("memory://place")
+    store.url = "sftp://me:secret@place"
+    require_shared_artifacts(ledger, study, store)
     with borrowed_storage(ledger) as storage:
         noted = storage.get_study_user_attrs(storage.get_study_id_from_name(study))[ATTRIBUTE]
     assert "secret" not in noted

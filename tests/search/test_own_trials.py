@@ -15,8 +15,9 @@ from amnl_tune.results.summary import summarize
 from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.doctor import examine
 from amnl_tune.search.ledger.engine import Ledger
+from amnl_tune.search.names import numbered
 from amnl_tune.search.opening import OpenedStudy
-from amnl_tune.search.own_trials import foreign_trials, numbered
+from amnl_tune.search.own_trials import foreign_trials
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.spec_tables import SamplerTable
 from amnl_tune.search.trials import borrowed_storage

@@ -12,7 +12,8 @@ from amnl_tune.search.ledger.inspection import connections as server_connections
 from amnl_tune.search.ledger.models import RunRow
 from amnl_tune.search.ledger.stored import told_apart
 from amnl_tune.search.ledger.studies import all_studies
-from amnl_tune.search.own_trials import foreign_trials, numbered
+from amnl_tune.search.names import numbered
+from amnl_tune.search.own_trials import foreign_trials
 
 __all__ = [
     "CONNECTIONS_A_WORKER",
