@@ -25,7 +25,7 @@ from amnl_tune.bounds import (
     MOST_WORKERS,
 )
 from amnl_tune.rul.configuration import DataConfig
-from amnl_tune.training.config import DataPath, Precision, Schedule
+from amnl_tune.training.config import NONE, DataPath, Precision, Schedule
 from amnl_tune.training.suggestion import Suggestion
 
 __all__ = [
@@ -216,6 +216,12 @@ class PromotionTable(Table):
         wanted = [word for word in Incumbent if self.old_incumbent or word is not Incumbent.PUBLISHED]
         self.__dict__.update(incumbents=tuple(wanted), old_incumbent=None)  # frozen: still being made
         return self
+
+    @field_validator("patience", mode="before")
+    @classmethod
+    def _without_patience(cls, value: Any) -> Any:
+        """`NONE` as in `[fixed]`."""
+        return None if value == NONE else value
 
     @field_validator("seeds")
     @classmethod

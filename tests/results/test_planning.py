@@ -38,6 +38,7 @@ from amnl_tune.search.pruning import competition
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.study_file import load_study_spec, parse_study_spec
 from amnl_tune.training.calibration import Timing
+from amnl_tune.training.config import Precision
 from amnl_tune.training.workload import forward_work
 
 JOB = Job("a", steps=10, windows=100, validated=20, at_end=40, step_work=1000.0, forward_work=10.0)
@@ -503,11 +504,29 @@ def test_a_published_scenario_is_a_study_file(name: str, tmp_path: Path) -> None
     options = scenario.options
     full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
     assert full.batch_size == 256
-    assert ("early stopping" in options) <= (full.patience == 15)
+    assert ("early stopping" in options, full.patience) in ((True, 15), (False, None))
     assert ("gradient accumulation" in options) == (full.accumulation_steps == 4)
     assert (f"promote x --gpus {scenario.count}" in place.read_text()) == ("DDP" in options)
     with pytest.raises(ConfigurationError, match=r"must be written to a new file, but there is .*x.toml"):
         write_scenario(machines, name, shipped("fd001.toml"), place)
+
+
+@pytest.mark.parametrize("question", sorted(shipped("").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", load_machines().scenarios)
+def test_every_shipped_question_may_be_asked_by_a_scenario(name: str, question: Path, tmp_path: Path) -> None:
+    spec = write_scenario(load_machines(), name, question, tmp_path / "x.toml")
+    assert spec.data == load_study_spec(question).data
+
+
+def test_nothing_of_the_question_holds_back_a_scenario(tiny_study: str, tmp_path: Path) -> None:
+    question = tmp_path / "tiny.toml"
+    own = "patience = 3\noverrides = { accumulation_steps = 2 }\n"
+    question.write_text(tiny_study.replace("[promotion]\n", f"[promotion]\n{own}"))
+    spec = write_scenario(load_machines(), "research-full", question, tmp_path / "x.toml")
+    full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
+    assert (full.batch_size, full.accumulation_steps, full.patience) == (256, 1, None)
+    assert (spec.hardware.device, spec.hardware.precision) == ("auto", Precision.AUTO)
+    assert spec.incumbent == {"hidden_size": 4}  # its batch size is a scenario's
 
 
 def test_what_a_scenario_cannot_be_written_from(tmp_path: Path) -> None:

@@ -534,6 +534,11 @@ def test_a_promotion_runs_the_trial_at_full_length(spec: StudySpec) -> None:
     assert full.model_dump(exclude=same) == trial.model_dump(exclude=same)
 
 
+def test_without_early_stopping_may_be_said(tiny_study: str) -> None:
+    said = parse_study_spec(tiny_study.replace("[promotion]\n", '[promotion]\npatience = "none"\n'), name="tiny")
+    assert said == parse_study_spec(tiny_study, name="tiny")
+
+
 def test_another_data_set_is_another_study(spec: StudySpec) -> None:
     other = spec.with_dataset("SIM6")
     assert (other.name, other.data.dataset) == ("tiny-SIM6", "SIM6")

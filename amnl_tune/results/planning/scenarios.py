@@ -1,6 +1,7 @@
 """A published scenario as a study file: a study's own question, trained as the scenario trains."""
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ def write_scenario(machines: Machines, name: str, question: Path, place: Path) -
         raise ConfigurationError(f"A scenario must be written to a new file, but there is {place}; name another one")
     document = tomllib.loads(question.read_text(encoding="utf-8").removeprefix("\ufeff"))
     document.pop("name", None)
-    for table, values in _study(scenario, machines).items():
+    tables = _study(scenario, machines)
+    for table, values in tables.items():
         document[table] = document.get(table, {}) | values
-        for key in values if table == "fixed" else ():
-            document["space"].pop(key, None)
+    _forget(document, tables["fixed"])
     text = f"{_head(machines, name, question, place)}\n{tomli_w.dumps(document)}"
     spec = parse_study_spec(text, name=place.stem, origin=str(place))
     write_content(place, text.encode())
@@ -44,9 +45,19 @@ def write_scenario(machines: Machines, name: str, question: Path, place: Path) -
 
 def _study(scenario: Scenario, machines: Machines) -> dict[str, dict[str, Any]]:
     """Its tables, with the price of its GPU and a worker on each."""
-    hardware = {"workers": scenario.count, "price_per_hour": machines.gpus[scenario.gpu].price_per_hour}
-    tables = {table: dict(values) for table, values in scenario.study.items()}
-    return tables | {"hardware": hardware | tables.get("hardware", {})}
+    hardware = dict.fromkeys(("device", "precision", "data_path"), "auto") | {
+        "workers": scenario.count,
+        "price_per_hour": machines.gpus[scenario.gpu].price_per_hour,
+    }
+    tables: dict[str, dict[str, Any]] = {"fixed": {}, "promotion": {}, "hardware": {}} | scenario.study
+    return tables | {"hardware": hardware | tables["hardware"]}
+
+
+def _forget(document: dict[str, Any], fixed: Iterable[str]) -> None:
+    """Takes out what the question says about settings that the scenario fixes."""
+    for said in (document["space"], document.get("incumbent", {}), document["promotion"].get("overrides", {})):
+        for key in fixed:
+            said.pop(key, None)
 
 
 def _head(machines: Machines, name: str, question: Path, place: Path) -> str:
