@@ -65,7 +65,7 @@ class _Lines:
 
 
 def _epochs(now: Progress) -> str:
-    return f"{now.epochs_done} of {now.epochs_in_all} epochs"
+    return f"{now.epochs_done} of {now.epochs_in_all} epochs" if now.epochs_in_all else "nothing has begun yet"
 
 
 def _ended(run: RunView) -> str:

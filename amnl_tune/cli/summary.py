@@ -51,21 +51,17 @@ def _print_range_test(console: Console, test: dict[str, Any] | None) -> None:
     if test is None:
         console.print("LR range test: off")
         return
-    rules = ", ".join(f"{rule} {_short(rate)}" for rule, rate in test["suggested"].items())
+    rule = sentences.range_test_rule(test["rule"], test["suggested"].get(test["rule"]), test["used"])
+    rules = ", ".join(f"{name} {_short(rate)}" for name, rate in test["suggested"].items())
     prior = test["prior"]
     searched = f"; searched {_short(prior[0])} to {_short(prior[1])}" if prior else ""
-    console.print(f"LR range test: {_short(test['used'])} by {test['rule']} ({rules}){searched}", highlight=False)
+    console.print(f"LR range test: {_short(test['used'])} by {rule} ({rules}){searched}", highlight=False)
 
 
 def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
     promotion = facts["promotion"]
     if promotion is None or not promotion["scored"]:
-        state = (
-            "not promoted yet"
-            if promotion is None
-            else f"{promotion['finished']} of {promotion['runs']} promoted runs done"
-        )
-        console.print(as_typed_here(f"{state}; run `amnl-tune promote {facts['study']}`"))
+        console.print(as_typed_here(_unpromoted(facts)))
         return
     looks = sentences.looks(promotion, study=facts["study"])
     console.print(_candidates(promotion["leaderboard"], f"Promoted candidates, {looks}"))
@@ -77,14 +73,24 @@ def _print_promotion(console: Console, facts: dict[str, Any]) -> None:
             console.print(warning, style="bold yellow", highlight=False, markup=False)
 
 
+def _unpromoted(facts: dict[str, Any]) -> str:
+    """How far a promotion is, and what begins or ends it."""
+    promotion, trials, command = facts["promotion"], facts["trials"], f"`amnl-tune promote {facts['study']}`"
+    if promotion is not None:
+        return f"{promotion['finished']} of {promotion['runs']} promoted runs done; run {command}"
+    left = trials["budget"] - sum(trials[state] for state in ("complete", "pruned", "fail"))
+    if left > 0:
+        return f"not promoted yet: {left} of {trials['budget']} trials are left; when the search is over, run {command}"
+    return f"not promoted yet; run {command}"
+
+
 def _candidates(rows: list[dict[str, Any]], title: str) -> Table:
     """At most 80 columns wide: intervals stand below their figures."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("", min_width=18)
-    for name, width in (("valid.\nRMSE", 6), ("test RMSE\n(cycles)", 9), ("NASA\nscore", 10), ("seeds", 5),
-                        ("fit,\npredict\n(all)", 7)):  # fmt: skip
-        table.add_column(name, justify="right", overflow="fold", min_width=width)
-    table.add_column("against\nthe choice", overflow="fold", min_width=9)
+    for name, width in (("", 18), ("valid.\nRMSE", 6), ("test RMSE\n(cycles)", 12), ("NASA\nscore", 12), ("seeds", 5),
+                        ("fit,\npredict\n(all)", 7), ("against\nthe choice", 14)):  # fmt: skip
+        left = name == "" or name.startswith("against")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", max_width=width)
     for row in rows:
         against = "the choice" if row["chosen"] else (row["against_choice"] or {}).get("words", "")
         table.add_row(

@@ -10,12 +10,13 @@ from amnl_tune.results import engine_figures, engine_frames, figures, frames, se
 from amnl_tune.results.tables import attempts_frame
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import Origin, StudyRow
-from amnl_tune.search.ledger.range_tests import find_range_test
+from amnl_tune.search.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.search.ledger.stored import stored_spec
 from amnl_tune.search.ledger.studies import find_study, prior_of
 from amnl_tune.search.looks import latest_scores
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scores import CandidateKind, TestScores
+from amnl_tune.training.suggestion import Suggestion
 
 __all__ = ["PREFIX", "Picture", "pictures"]
 
@@ -65,7 +66,7 @@ def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Pictur
         yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded; the published defaults "
                        "are orange.", figures.learning_curves_figure(curves))  # fmt: skip
     if test:
-        yield _picture("lr-range-test", "LR range test", _rule(row), figures.range_test_figure(test))
+        yield _picture("lr-range-test", "LR range test", _rule(row, test), figures.range_test_figure(test))
     importance = frames.importance_frame(ledger, study)
     if len(importance):
         caption = "By PED-ANOVA over the complete trials; with few of them, a hint and no more."
@@ -83,13 +84,15 @@ def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Pictur
         yield _picture("timeline", "Who worked on what", caption, search_figures.timeline_figure(_sampled(attempts)))
 
 
-def _rule(row: StudyRow) -> str:
+def _rule(row: StudyRow, test: RangeTest) -> str:
     """What the study's rule has suggested, and where the search goes on."""
     prior, spec = prior_of(row), stored_spec(row)
+    suggested = test.suggested[Suggestion(spec.lr_range_test.suggestion)]
     if prior.suggested is None:
         return f"The rule {spec.lr_range_test.suggestion} suggested nothing; the study file's bounds were searched."
     where = "{:.3g} to {:.3g}".format(*prior.interval) if prior.interval else "the study file's bounds"
-    return f"{spec.lr_range_test.suggestion} suggested {prior.suggested:#.2g}; searched {where}."
+    moved = "" if suggested in (None, prior.suggested) else f", moved into the space: {prior.suggested:#.2g}"
+    return f"{spec.lr_range_test.suggestion} suggested {suggested or prior.suggested:#.2g}{moved}; searched {where}."
 
 
 def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:

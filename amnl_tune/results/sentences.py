@@ -29,6 +29,7 @@ __all__ = [
     "network_against_boosting",
     "notes",
     "proxy",
+    "range_test_rule",
     "stopped",
     "verdicts",
     "warnings",
@@ -201,6 +202,11 @@ def how_judged(promotion: Facts) -> str:
         f"95% intervals by bootstrap over engines and seeds{of_k}. In a difference plus means a larger error. It is "
         f"established if its interval excludes zero and every side that has seeds has at least {FEWEST_SEEDS}."
     )
+
+
+def range_test_rule(rule: str, suggested: float | None, used: float | None) -> str:
+    """Which rule the rate that is tried comes from, and that it lay outside of the space."""
+    return rule if suggested is None or suggested == used else f"{rule}, moved into the space"
 
 
 def proxy(check: Facts | None) -> str:

@@ -34,12 +34,13 @@ def trained_too_long(runs: Sequence[Run], *, winner: int | None) -> str:
     if not long:
         return ""
     one = max(long, key=lambda run: (run["trial"] == winner, run["last_rmse"] / run["best_rmse"]))
+    spares = one["best_epoch"] + PATIENCE < one["last_epoch"]
+    remedy = f"`patience = {PATIENCE}` or fewer `epochs`" if spares else "fewer `epochs`"
     likewise = f", and {len(long) - 1} more of {len(runs)} full runs likewise" if len(long) > 1 else ""
     return (
         f"Trained too long. Trial {one['trial']} with seed {one['seed']} was best in epoch {one['best_epoch']} of "
         f"{one['last_epoch']} ({one['best_rmse']:.2f} cycles on the validation engines, {one['last_rmse']:.2f} at the "
-        f"end){likewise}; the best epoch's weights are used. Set `patience = {PATIENCE}` or fewer `epochs` under "
-        "`[promotion]`."
+        f"end){likewise}; the best epoch's weights are used. Set {remedy} under `[promotion]`."
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from amnl_tune.cli import display
+from amnl_tune.cli import display, summary
 from amnl_tune.cli.app import app
 from amnl_tune.cli.display import watching
 from amnl_tune.results.dashboard.study_page import study_note
@@ -45,6 +45,7 @@ def test_80_columns_hold_the_bar_and_all_facts() -> None:
     shown = out.getvalue().replace("\n", " ")
     assert all(len(line) <= 80 for line in out.getvalue().splitlines())
     assert "143 of 1410 epochs" in shown
+    assert display._epochs(Progress((), 15, (), None, None)) == "nothing has begun yet"
     assert "━" in shown
     for told in ("1 complete, 1 pruned, 0 failed", "best 14.20", "1:02:03 left", "33/100", "1234567"):
         assert told in shown
@@ -108,3 +109,23 @@ def test_a_stopped_study_says_so_everywhere(ledger: Ledger, tmp_path: Path) -> N
     assert "Stopped" not in study_note(ledger, "tiny", optuna_id=1, prefix="")
     assert "Stopped" not in said("study", "show", "tiny")
     ledger.close()
+
+
+def test_before_the_search_is_over_nobody_is_sent_to_the_promotion(ledger: Ledger) -> None:
+    ledger.close()
+    shown = " ".join(said("study", "show", "tiny").split())
+    assert "not promoted yet: 4 of 4 trials are left; when the search is over, run `amnl-tune promote tiny`" in shown
+
+
+def test_intervals_are_whole_in_80_columns() -> None:
+    row = {
+        "name": "published defaults", "trial": 0, "chosen": False, "kind": "network", "validation_rmse": 141.96,
+        "test_rmse": 145.4, "test_rmse_low": 120.6, "test_rmse_high": 166.9, "nasa_score": 39186.0,
+        "nasa_score_low": 162.0, "nasa_score_high": 11616800.0, "seeds": 1, "fit_seconds": 688.0,
+        "predict_seconds": 0.01, "against_choice": {"words": "+26.94 [-110.62, 146.29], fewer than 3 seeds"},
+    }  # fmt: skip
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary._candidates([row, {**row, "chosen": True}], "Promoted"))
+    assert max(map(len, out.getvalue().splitlines())) <= 80
+    for end in ("[-110.62,", "146.29]", "[120.6,", "166.9]", "[162,", "11616800]", "3 seeds", "the choice"):
+        assert end in out.getvalue()

@@ -34,6 +34,8 @@ def test_a_run_that_was_best_long_ago_is_told_with_the_remedy() -> None:
         "17.60 at the end), and 1 more of 3 full runs likewise; the best epoch's weights are used. Set `patience = 15` "
         "or fewer `epochs` under `[promotion]`."
     )
+    short = {**run(best=2, last=16), "allowed_epochs": 16}
+    assert trained_too_long([short], winner=7).endswith("are used. Set fewer `epochs` under `[promotion]`.")
     assert "Trial 3 " in trained_too_long([run(3, end=30.0), run(7)], winner=None)
 
 

@@ -385,3 +385,8 @@ def test_who_looked_after_every_epoch_is_told_to_every_study_of_these_engines() 
     assert sentences.looks(told, study="a") == "scored once, and after every epoch by b"
     (warning,) = sentences.warnings({"dataset": "FD001", "study": "a", "promotion": told})
     assert warning == "Looked at again. Scored once, and after every epoch by b."
+
+
+def test_a_suggestion_outside_of_the_space_is_told_as_moved() -> None:
+    assert sentences.range_test_rule("steepest", 2e-6, 1e-4) == "steepest, moved into the space"
+    assert sentences.range_test_rule("steepest", 1e-3, 1e-3) == sentences.range_test_rule("steepest", None, None)

@@ -91,7 +91,8 @@ def _range_test(facts: dict[str, Any]) -> str:
     test = facts["lr_range_test"]
     if test is None:
         return "none"
-    used = f"{test['used']:.2g} by {plain(test['rule'])}" if test["used"] else "no suggestion"
+    rule = sentences.range_test_rule(test["rule"], test["suggested"].get(test["rule"]), test["used"])
+    used = f"{test['used']:.2g} by {plain(rule)}" if test["used"] else "no suggestion"
     prior = f"; searched from {test['prior'][0]:.2g} to {test['prior'][1]:.2g}" if test["prior"] else ""
     return f"{used}{prior}; figure on the history tab"
 
