@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, m
 from pydantic_core import PydanticCustomError
 
 from amnl_tune.bounds import MOST_CHOICES
+from amnl_tune.documents import brief
 
 __all__ = ["CategoricalEntry", "FloatEntry", "IntEntry", "Space", "SpaceEntry", "stored"]
 
@@ -142,13 +143,14 @@ class CategoricalEntry(_Entry):
         for choice in choices:
             if not all(_is_simple(part) for part in (choice if isinstance(choice, list) else [choice])):
                 raise ValueError(
-                    f"must be strings, numbers, booleans or lists of them, but got {choice!r}: Optuna's storage keeps "
-                    "nothing else; put one value into `[fixed]` and make a study for each"
+                    f"must be strings, numbers, booleans or lists of them, but got {brief(repr(choice))}: Optuna's "
+                    "storage keeps nothing else; put one value into `[fixed]` and make a study for each"
                 )
+        got = brief(repr(list(choices)))
         if len(choices) < 2:
-            raise ValueError(f"must be two or more, but got {list(choices)!r}; put a constant into `[fixed]`")
+            raise ValueError(f"must be two or more, but got {got}; put a constant into `[fixed]`")
         if len({stored(choice) for choice in choices}) < len(choices):
-            raise ValueError(f"must differ, but got {list(choices)!r}; drop the repeated ones")
+            raise ValueError(f"must differ, but got {got}; drop the repeated ones")
         return choices
 
     def distribution(self) -> BaseDistribution:

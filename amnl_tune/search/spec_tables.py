@@ -1,5 +1,6 @@
 """The tables of a study file. Grammar and meaning of every key: `studies/README.md`."""
 
+import json
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +25,7 @@ from amnl_tune.bounds import (
     MOST_TRIALS,
     MOST_WORKERS,
 )
+from amnl_tune.documents import brief
 from amnl_tune.rul.configuration import DataConfig
 from amnl_tune.training.config import NONE, DataPath, Precision, Schedule
 from amnl_tune.training.suggestion import Suggestion
@@ -70,7 +72,7 @@ def seconds(value: Any) -> Any:
         return value
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
     if not match:
-        raise ValueError(f'must be seconds or a text like "45s", "90m", "2h", "1d", but got {value!r}')
+        raise ValueError(f'must be seconds or a text like "45s", "90m", "2h", "1d", but got {brief(repr(value))}')
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -276,5 +278,5 @@ class HardwareTable(Table):
     @classmethod
     def _known(cls, device: str) -> str:
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,4})?", device):
-            raise ValueError(f'must be "auto", "cpu", "mps", "cuda" or "cuda:1", but got "{device}"')
+            raise ValueError(f'must be "auto", "cpu", "mps", "cuda" or "cuda:1", but got {brief(json.dumps(device))}')
         return device

@@ -282,6 +282,16 @@ def test_whatever_the_file_says_it_is_read_or_refused(changes: list[tuple[str, o
         assert parse_study_spec(text).name
 
 
+@pytest.mark.parametrize("value", ["a\nb\x1b[31m", "9" * 3_000, "9" * 3_000 + "x"])
+@pytest.mark.parametrize("path", ["hardware.device", "hardware.outage", "budget.wall_time", "space.batch_size.choices"])
+def test_a_refused_value_is_shown_in_part_and_in_one_line(path: str, value: str, tiny_study: str) -> None:
+    given = [value, {"a": value}] if path.endswith("choices") else value
+    with pytest.raises(StudyFileError) as caught:
+        parse_study_spec(with_change(tiny_study, path, given))
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
 def test_one_problem_is_one_line(tiny_study: str) -> None:
     with pytest.raises(StudyFileError) as caught:
         parse_study_spec(with_change(tiny_study, "budget.trails", 5), origin="tiny.toml")
