@@ -31,11 +31,14 @@ SHOWN = frozenset({"application_name", "cache", "channel_binding", "client_encod
 SECRET = "passw(?:or)?d|passphrase|passcode|pwd|secret|token|api_?key|access_?key|credential|signature"
 NAMED = re.compile(rf"""(?ix)
     (?P<name> (?<![\w.-]) [\w.-]*(?:{SECRET})[\w.-]* (?: \s?=\s? | ['"]\s*[:=]\s*) )
-    (?P<value> '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | [^\s,;&)}}\]'"]+ )""")
+    (?P<value> '(?:[^'\\]|\\.)*'(?!\w) | "(?:[^"\\]|\\.)*"(?!\w) | \S+?(?=[,;)}}\]'"]*(?:\s|$)) )""")
 """`password=x`, `password='x'`, `"password": "x"` in a text."""
 
 HEADER = re.compile(r"(?i)\b((?:basic|bearer)\s+)[\w.~+/=-]{8,}")
-WORD = re.compile(r"""[^\s'"`<>(]+""")
+WORD = re.compile(
+    rf"""(?!{"|".join(sorted(FOLDERS))})[A-Za-z][\w+.-]*://(?:(?!://)\S)*@[^\s'"`<>(]*"""  # of a password's own quotes
+    r"""|[^\s'"`<>(]+"""
+)
 SHORTEST = 4
 """Characters from which a known secret is looked for in a text: shorter ones stand in every text."""
 
@@ -44,7 +47,11 @@ def masked(url: str) -> str:
     """A URL, well-formed or not, without what may be a secret; a path as it is. Masking twice changes nothing."""
     head, scheme, rest = _split(url)
     if scheme in FOLDERS or url.startswith(PATHS):
-        return head + _named(rest)
+        _, at, where = rest.rpartition("@")
+        has_host = at and head.endswith("://")  # which none of these schemes has
+        return f"{head}{HIDDEN}@{where}" if has_host else head + _named(rest)
+    if not scheme:
+        rest = _named(rest)
     body, mark, query = _cut(rest)
     authority = body.partition("/")[0]
     if "@" in body and (scheme or ":" in body.rpartition("@")[0]):
@@ -54,7 +61,7 @@ def masked(url: str) -> str:
     if scheme and "//" in head and not _is_host(authority):
         host = authority.partition(":")[0]  # a password where the port belongs: the host was forgotten
         body = f"{host}:{HIDDEN}{body[len(authority) :]}"
-    return head + (body if scheme else _named(body)) + _query(mark, query)
+    return head + body + _query(mark, query)
 
 
 def without_secrets(text: str, *urls: str) -> str:
@@ -113,7 +120,7 @@ def _is_query(query: str) -> bool:
 
 def _is_host(authority: str) -> bool:
     """One host or several, each with a port that is a number."""
-    one = r"(\[[\da-fA-F:.]*\]|[^:\[\]]*)(:\d*)?"
+    one = r"(\[[\da-fA-F:.]*\]|[^:\[\]]*)(:\d{0,5})?"
     return all(re.fullmatch(one, host) for host in authority.split(","))
 
 
@@ -141,10 +148,10 @@ def _secrets(url: str) -> set[str]:
     shown, (_, _, rest) = masked(url), _split(url)
     if shown == url:
         return set()
-    body, _, query = _cut(rest)
+    _, _, query = _cut(rest)
     found = {part.partition("=")[2] for part in re.split("[&;]", query) if _parameter(part) != part}
-    if "@" in body:
-        who = body.rpartition("@")[0]
+    if "@" in rest:
+        who = rest.rpartition("@")[0]
         found |= {who.partition(":")[2] or who}
     found |= {decoded(secret) for secret in found for decoded in (unquote, unquote_plus)}
     return {secret for secret in found if len(secret) >= SHORTEST and secret not in shown}

@@ -50,6 +50,11 @@ HIDDEN = [
     (f"https://h/x#access_token={SECRET}", "https://h/x#access_token=***"),
     (f"sftp://me:{SECRET}@h/x", "sftp://me:***@h/x"),
     (f"ray://:{SECRET}@head:10001", "ray://***@head:10001"),
+    (f"sqlite://me:{SECRET}@h/x.db", "sqlite://***@h/x.db"),
+    (f"sqlite://me:a?{SECRET}@h/x.db", "sqlite://***@h/x.db"),
+    ("postgresql://me:1234567/d", "postgresql://me:***/d"),
+    (f"host=h password='a?{SECRET}' dbname=d", "host=h password='***' dbname=d"),
+    (f"host=h password=a;&){SECRET} dbname=d", "host=h password=*** dbname=d"),
     (f"sqlite:////home/x.db?password={SECRET}", "sqlite:////home/x.db?password=***"),
 ]
 SHOWN = [
@@ -75,6 +80,15 @@ def test_what_is_told_of_a_url(url: str, told: str) -> None:
     for text in (f"must answer, but got {url!r}; mend it", f"({url}), and so on", f"{url}: refused"):
         assert SECRET not in without_secrets(text)
         assert without_secrets(without_secrets(text)) == without_secrets(text)
+
+
+@pytest.mark.parametrize("mark", ["'", '"', "(", "<", "`", ">", "?", "#"])
+def test_a_password_with_punctuation_in_it(mark: str) -> None:
+    url = f"postgresql://me:a{mark}{SECRET}@h/d"
+    for text in (f"must answer, but got {url!r}; mend it", f"Got unexpected extra argument(s) ({url})", f"{url}: no"):
+        assert SECRET not in without_secrets(text)
+    assert without_secrets(f"no such user: a{mark}{SECRET}", url) == "no such user: ***"
+    assert SECRET not in without_secrets(f"['sqlite:///x.db','s3://me:{SECRET}@b']")
 
 
 @pytest.mark.parametrize("url", SHOWN)
