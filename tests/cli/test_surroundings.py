@@ -92,8 +92,10 @@ def test_a_role_without_privileges(new_storage: NewStorage, role: str, spec: Stu
 def test_a_role_that_finds_no_schema(new_storage: NewStorage) -> None:
     storage = new_storage("postgresql")
     as_owner(storage, "drop schema public")
-    message = refused("db", "upgrade", "--storage", storage)
-    assert "no schema has been selected to create in; make a schema that the role finds" in message
+    for words in (("db", "upgrade"), ("study", "list"), ("db", "status")):
+        message = refused(*words, "--storage", storage)
+        assert "search_path" in message
+        assert "there is none; make a schema (`create schema amnl`)" in message
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -105,6 +107,35 @@ def test_tables_that_were_dropped(kind: str, new_storage: NewStorage, spec: Stud
         session.execute(sa.text("drop table amnl_workers"))
     ledger.close()
     assert "its tables were dropped" in refused("workers", "tiny", "--storage", storage)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("statement", "told_of"),
+    [
+        ("drop table trial_params", "must have all its tables, but trial_params was dropped"),
+        ("drop table amnl_epochs", "must have all its tables, but amnl_epochs was dropped"),
+        ("drop table amnl_schema_version", "must come with amnl_schema_version, but"),
+        ("delete from amnl_schema_version", "must come with amnl_schema_version, but"),
+    ],
+)
+def test_nothing_empty_takes_the_place_of_what_was_dropped(
+    kind: str, statement: str, told_of: str, new_storage: NewStorage
+) -> None:
+    storage = new_storage(kind)
+    upgrade(storage)
+    ledger = Ledger(storage)
+    with ledger.write() as session:
+        session.execute(sa.text(statement))
+    with ledger.read() as session:
+        before = sorted(sa.inspect(session.connection()).get_table_names())
+    for words in (("db", "upgrade"), ("db", "status"), ("doctor",)):
+        message = refused(*words, "--storage", storage)
+        assert told_of in message
+        assert "bring a backup into a new database with `amnl-tune db restore FILE --storage URL`" in message
+    with ledger.read() as session:
+        assert sorted(sa.inspect(session.connection()).get_table_names()) == before
+    ledger.close()
 
 
 def test_a_server_that_only_reads(new_storage: NewStorage, spec: StudySpec) -> None:
@@ -144,13 +175,14 @@ def test_a_server_without_a_connection_left(new_storage: NewStorage, role: str) 
     assert "whether it has a connection left (max_connections; fewer workers)" in message
 
 
-def test_texts_that_a_database_cannot_keep(new_storage: NewStorage, postgres_server: str) -> None:
-    name = f"latin{os.getpid()}"
-    as_owner(postgres_server, f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_texts_that_a_database_cannot_keep(encoding: str, postgres_server: str) -> None:
+    name = f"{encoding.lower()}{os.getpid()}"
+    as_owner(postgres_server, f"create database {name} encoding '{encoding}' locale 'C' template template0")
     storage = make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
     message = refused("db", "upgrade", "--storage", storage)
     assert "encoding must be UTF8, but" in message
-    assert "has LATIN1; make one with `create database amnl encoding 'UTF8' template template0`" in message
+    assert f"has {encoding}; make one with `create database amnl encoding 'UTF8' template template0`" in message
     with psycopg.connect(storage) as connection:
         assert connection.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone() == (0,)
 
@@ -165,6 +197,7 @@ def test_texts_that_a_database_cannot_keep(new_storage: NewStorage, postgres_ser
         ],
         ["create table experiments (id integer)", "create table alembic_version (version_num varchar(32))"],
         ["create table trials (id integer)"],
+        ["create view studies as select 1 as id"],
     ],
 )
 def test_a_database_of_another_program(kind: str, tables: list[str], new_storage: NewStorage) -> None:
@@ -174,13 +207,19 @@ def test_a_database_of_another_program(kind: str, tables: list[str], new_storage
     with engine.begin() as connection:
         for statement in tables:
             connection.execute(sa.text(statement))
-        before = sorted(sa.inspect(connection).get_table_names())
-    message = refused("db", "upgrade", "--storage", storage)
-    assert "must have a database of its own, but" in message
-    assert f"tables of another program ({', '.join(before)}); make an empty one" in message
+        before = _names(connection)
+    for words in (("db", "upgrade"), ("db", "status"), ("study", "list"), ("doctor",)):
+        message = refused(*words, "--storage", storage)
+        assert "must have a database of its own, but" in message
+        assert f"tables of another program ({', '.join(before)}); make an empty one" in message
     with engine.begin() as connection:
-        assert sorted(sa.inspect(connection).get_table_names()) == before
+        assert _names(connection) == before
     engine.dispose()
+
+
+def _names(connection: sa.Connection) -> list[str]:
+    found = sa.inspect(connection)
+    return sorted([*found.get_table_names(), *found.get_view_names()])
 
 
 def test_optuna_s_own_database_is_taken_in(new_storage: NewStorage) -> None:
@@ -198,6 +237,9 @@ def test_optuna_s_own_database_is_taken_in(new_storage: NewStorage) -> None:
         "postgresql://me:secret@db:port/amnl",
         "postgresql://me:secret@db:99999/amnl",
         "postgresql://me:secret@db/amnl?colour=red",
+        "postgresql://me:secret@/amnl?host=db&port=abc",
+        "postgresql://me:secret@/amnl?host=db&host=db2&port=1&port=2&port=3",
+        "postgresql://me:secret%00@db/amnl",
         "sqlite:///a.db?mode=ro",
         "sqlite:///file:a.db?mode=ro&uri=true",
         "sqlite://host/a.db",

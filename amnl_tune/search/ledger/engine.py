@@ -59,6 +59,7 @@ def connect_options(url: URL, *, pooled: bool = True) -> dict[str, Any]:
         **(pool if pooled else {"poolclass": NullPool}),
         "connect_args": {
             "prepare_threshold": None,  # behind a pooler the next statement may be in a session that knows none of it
+            "client_encoding": "utf8",  # whatever PGCLIENTENCODING says; SQL_ASCII would give bytes
             "connect_timeout": 10,
             "keepalives": 1,
             "keepalives_idle": 30,

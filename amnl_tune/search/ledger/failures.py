@@ -17,7 +17,7 @@ from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.masking import without_secrets
 from amnl_tune.search.ledger.urls import conninfo, database_file, shown_url
 
-__all__ = ["server_ping", "sqlite_remedy", "storage_failures"]
+__all__ = ["RESTORE", "server_ping", "sqlite_remedy", "storage_failures"]
 
 BUGS = (
     sqlalchemy.exc.IntegrityError,
@@ -50,6 +50,7 @@ ENCODING = Failure(
     "use a database of its own with UTF8: `create database amnl encoding 'UTF8' template template0`, then "
     "`amnl-tune db backup` here and `amnl-tune db restore` there"
 )
+OWN = Failure("something of another program's has this name: make an empty database and name it with --storage")
 SERVER_ROOM = Failure("make room on the server; workers wait, nothing is lost", away=True)
 
 POSTGRESQL = {
@@ -73,7 +74,9 @@ POSTGRESQL = {
         "let the database's owner grant it: CREATE on the schema to make tables (`amnl-tune db upgrade`, `run`); "
         "SELECT, INSERT, UPDATE, DELETE on its tables and USAGE on its sequences to work on studies; SELECT to look"
     ),
+    "42710": OWN,
     "42P01": LOST,
+    "42P07": OWN,
     "42703": LOST,
     "53": SERVER_ROOM,
     "53300": Failure("raise max_connections on the server, or start fewer workers", away=True),

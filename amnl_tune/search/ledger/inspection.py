@@ -12,8 +12,8 @@ from amnl_tune.errors import StorageError
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import StudyRow
 from amnl_tune.search.ledger.optuna_schema import made_by, revision_here, revision_wanted
-from amnl_tune.search.ledger.schema import current_revision, head_revision, known_revisions, outdated
-from amnl_tune.search.ledger.tables import OPTUNA_VERSION_TABLE, table_names
+from amnl_tune.search.ledger.schema import current_revision, head_revision, known_revisions, outdated, require_whole
+from amnl_tune.search.ledger.tables import OPTUNA_VERSION_TABLE, require_own_database, table_names
 from amnl_tune.search.ledger.urls import database_file, shown_url
 
 __all__ = ["Connections", "DatabaseStatus", "SqliteFile", "TableSize", "connections", "database_status"]
@@ -102,7 +102,7 @@ def database_status(storage: str) -> DatabaseStatus:
     """Looks at a database, empty or not; makes no file.
 
     Raises:
-        StorageError: it does not answer, or the SQLite file is not there.
+        StorageError: it does not answer, is another program's, tables were dropped, or the SQLite file is not there.
     """
     ledger = Ledger(storage)
     path = database_file(ledger.url)
@@ -114,6 +114,8 @@ def database_status(storage: str) -> DatabaseStatus:
     try:
         with ledger.read() as session:
             connection = session.connection()
+            require_own_database(connection, ledger.url)
+            require_whole(connection, ledger.url)
             there = set(sa.inspect(connection).get_table_names())
             return DatabaseStatus(
                 url=shown_url(ledger.url),

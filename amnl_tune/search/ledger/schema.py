@@ -8,14 +8,16 @@ import alembic.config
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from optuna.storages._rdb.models import BaseModel as OptunaBase
 from psycopg.pq import Ping
 from sqlalchemy import URL
 
 from amnl_tune.errors import StorageError
 from amnl_tune.search.ledger.engine import Ledger, make_file, parse_url
-from amnl_tune.search.ledger.failures import server_ping
+from amnl_tune.search.ledger.failures import RESTORE, server_ping
 from amnl_tune.search.ledger.file_systems import require_local
 from amnl_tune.search.ledger.locks import exclusive
+from amnl_tune.search.ledger.models import Base
 from amnl_tune.search.ledger.optuna_schema import make_tables
 from amnl_tune.search.ledger.tables import VERSION_TABLE, require_own_database
 from amnl_tune.search.ledger.urls import shown_url
@@ -28,6 +30,7 @@ __all__ = [
     "migrations",
     "outdated",
     "require_schema",
+    "require_whole",
     "upgrade",
 ]
 
@@ -67,6 +70,7 @@ def upgrade(storage: str, *, revision: str = "head") -> None:
             connection = session.connection()
             require_own_database(connection, url)
             _refuse_newer(connection, url)
+            require_whole(connection, url)
             make_tables(connection, url)
             config = _config()
             config.attributes["connection"] = connection
@@ -85,6 +89,8 @@ def require_schema(storage: str) -> None:
     try:
         with ledger.read() as session:
             current = current_revision(session.connection())
+            if current is None:
+                require_own_database(session.connection(), url)
     finally:
         ledger.close()
     if current is None:
@@ -99,6 +105,19 @@ def outdated(revision: str) -> str:
         f"The storage's schema must be {head_revision()}, but it is {revision}; run `amnl-tune db upgrade`, with one "
         "version of amnl-tune everywhere"
     )
+
+
+def require_whole(connection: sa.Connection, url: URL) -> None:
+    """Raises StorageError if tables were dropped: new ones in their place would be empty, and nobody would know."""
+    current = current_revision(connection)
+    if current is None:
+        return
+    wanted = set(Base.metadata.tables if current == head_revision() else ()) | set(OptunaBase.metadata.tables)
+    missing = sorted(wanted - set(sa.inspect(connection).get_table_names()))
+    if missing:
+        raise StorageError(
+            f"The storage {shown_url(url)} must have all its tables, but {', '.join(missing)} was dropped; {RESTORE}"
+        )
 
 
 def migrations() -> Path:

@@ -4,6 +4,7 @@ from optuna.storages._rdb.models import BaseModel as OptunaBase
 from sqlalchemy import URL, Connection, inspect, text
 
 from amnl_tune.errors import StorageError
+from amnl_tune.search.ledger.failures import RESTORE
 from amnl_tune.search.ledger.models import Base
 from amnl_tune.search.ledger.urls import shown_url
 
@@ -24,11 +25,18 @@ def require_own_database(connection: Connection, url: URL) -> None:
     """Looks before any table is made; a database that has ours already is left in peace.
 
     Raises:
-        StorageError: another program's tables are there, or texts cannot be kept.
+        StorageError: another program's tables are there, or some of ours; texts cannot be kept; no schema is found.
     """
-    there = set(inspect(connection).get_table_names())
-    if VERSION_TABLE in there:
+    found = inspect(connection)
+    there = {*found.get_table_names(), *found.get_view_names()}
+    if VERSION_TABLE in there and connection.scalar(text(f"select count(*) from {VERSION_TABLE}")):
         return
+    if ours := sorted(there & set(Base.metadata.tables)):
+        raise StorageError(
+            f"amnl-tune's tables must come with {VERSION_TABLE}, but {shown_url(url)} has {ours[0]} and no version; "
+            f"{RESTORE}"
+        )
+    there.discard(VERSION_TABLE)
     foreign = there - table_names() if OPTUNA_SIGN in there else there
     if foreign:
         shown = ", ".join(sorted(foreign)[:5]) + (f" and {len(foreign) - 5} more" if len(foreign) > 5 else "")
@@ -36,12 +44,21 @@ def require_own_database(connection: Connection, url: URL) -> None:
             f"amnl-tune must have a database of its own, but {shown_url(url)} has tables of "
             f"another program ({shown}); make an empty one and name it with --storage"
         )
-    _require_utf8(connection, url)
+    if connection.dialect.name != "sqlite":
+        _require_schema(connection, url)
+        _require_utf8(connection, url)
+
+
+def _require_schema(connection: Connection, url: URL) -> None:
+    if connection.scalar(text("select current_schema()")) is None:
+        raise StorageError(
+            f"The role must find a schema for its tables, but of {shown_url(url)}'s search_path "
+            f"({connection.scalar(text('show search_path'))}) there is none; make a schema (`create schema amnl`) and "
+            "let the role find it (`alter role ROLE set search_path = amnl`)"
+        )
 
 
 def _require_utf8(connection: Connection, url: URL) -> None:
-    if connection.dialect.name == "sqlite":
-        return
     encoding = connection.scalar(text("show server_encoding"))
     if encoding != "UTF8":
         raise StorageError(

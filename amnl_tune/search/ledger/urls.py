@@ -1,6 +1,7 @@
 """Storage URLs: which there are, and what the drivers are told of them."""
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import sqlalchemy.exc
@@ -30,6 +31,8 @@ def parse_url(storage: str) -> URL:
             f"`--storage` must have one `@`, before the host, but got {masked(storage)!r}; write an `@` of the "
             "password as %40"
         )
+    if "\0" in unquote(storage):  # the client library would take what is before it
+        raise StorageError(f"`--storage` must have no zero byte, but got {masked(storage)!r}; {REMEDY}")
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
         return _sqlite(url, storage)
@@ -57,13 +60,15 @@ def _sqlite(url: URL, storage: str) -> URL:
 def _postgresql(url: URL, storage: str) -> URL:
     try:
         conninfo(url)
-    except psycopg.ProgrammingError as error:
+    except (psycopg.ProgrammingError, sqlalchemy.exc.ArgumentError) as error:  # also ports in the query
         raise StorageError(
             f"`--storage` must have options that PostgreSQL's client knows, but got {masked(storage)!r}: "
             f"{without_secrets(str(error).strip(), storage)}; mend what follows `?`"
         ) from None
     if url.port is not None and not 0 < url.port < 2**16:
-        raise StorageError(f"A server's port must be from 1 to 65535, but `--storage` has {url.port}; mend the URL")
+        raise StorageError(
+            f"A server's port must be from 1 to 65535, but `--storage` is {masked(storage)!r}; mend the URL"
+        )
     return url
 
 
