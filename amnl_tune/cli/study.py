@@ -21,6 +21,7 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     from rich.console import Console
     from rich.table import Table
 
+    from amnl_tune.errors import StudyError
     from amnl_tune.files import json_text
     from amnl_tune.results.summary import summarize
     from amnl_tune.search.ledger.stored import told_apart
@@ -28,9 +29,14 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
 
     ledger = existing_ledger(settings(storage, home))
     readable, problems = told_apart(all_studies(ledger))
+    facts = []
+    for name in readable:
+        try:
+            facts.append(summarize(ledger, name))
+        except StudyError as error:  # one of its runs, its scores or its range test
+            problems[name] = str(error)
     for problem in problems.values():
         typer.echo(f"Left out: {problem}", err=True)
-    facts = [summarize(ledger, name) for name in readable]
     if as_json:
         typer.echo(json_text(facts))
         return

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import PromotionRow, TestScoreRow
+from amnl_tune.search.ledger.stored import reading
 from amnl_tune.search.promotion import latest_promotion
 from amnl_tune.search.scores import TestScores
 
@@ -64,7 +65,8 @@ def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:
     if row is None:
         return None
     entered = {"look": row.look, "forced": row.forced, "scored_at": row.scored_at, "scored_by": row.scored_by}
-    return TestScores.from_plain(json.loads(row.scores) | entered)
+    with reading(f"scores of promotion {promotion_id}"):
+        return TestScores.from_plain(json.loads(row.scores) | entered)
 
 
 def latest_scores(ledger: Ledger, study: str) -> TestScores | None:

@@ -418,3 +418,32 @@ def test_studies_that_this_version_cannot_read_spoil_no_other(
         message = refused(*command, "newer", "--storage", storage, "--home", tmp_path)
         assert "stored study file of 'newer' must be readable by this version, but colour: " in message
     assert "it is of 'tiny'" in refused("study", "show", "taken", "--storage", storage)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("update amnl_studies set warm_start = '{' where name = 'odd'", "warm start of study 'odd'"),
+        ("update amnl_range_tests set curve = '[]'", "range test abc"),
+        ("update amnl_range_tests set suggestions = '[]'", "range test abc"),
+    ],
+)
+def test_rows_that_this_version_cannot_read_spoil_no_other_study(
+    statement: str, what: str, new_storage: NewStorage, spec: StudySpec
+) -> None:
+    storage = new_storage("sqlite")
+    opened(storage, spec)
+    opened(storage, spec.model_copy(update={"name": "odd"}))
+    ledger = Ledger(storage)
+    with ledger.write() as session:
+        session.execute(sa.text("update amnl_studies set range_test_key = 'abc' where name = 'odd'"))
+        session.execute(sa.text("insert into amnl_range_tests values "
+                                "('abc', 'SIM1', '0', '{}', '{}', '{\"lr\": [], \"loss\": []}', '{}', 1.0, 0.0)"))  # fmt: skip
+        session.execute(sa.text(statement))
+    ledger.close()
+    result = CliRunner().invoke(app, ["study", "list", "--json", "--storage", storage])
+    assert result.exit_code == 0, result.output
+    assert [study["study"] for study in json.loads(result.stdout)] == ["tiny"]
+    assert result.stderr.startswith("Left out: The stored ")
+    assert what in result.stderr
+    assert what in refused("study", "show", "odd", "--storage", storage)

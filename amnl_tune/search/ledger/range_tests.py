@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.ledger.models import RangeTestRow
+from amnl_tune.search.ledger.stored import reading
 from amnl_tune.training.suggestion import RangeTestCurve, Suggestion
 
 __all__ = ["RangeTest", "find_range_test"]
@@ -27,6 +28,8 @@ def find_range_test(ledger: Ledger, key: str) -> RangeTest | None:
         row = session.get(RangeTestRow, key)
     if row is None:
         return None
-    curve = json.loads(row.curve)
-    suggested = {Suggestion(name): value for name, value in json.loads(row.suggestions).items()}
-    return RangeTest(key, RangeTestCurve(tuple(curve["lr"]), tuple(curve["loss"])), suggested, row.seconds, cached=True)
+    with reading(f"range test {key[:12]}"):
+        curve = json.loads(row.curve)
+        suggested = {Suggestion(name): value for name, value in json.loads(row.suggestions).items()}
+        points = RangeTestCurve(tuple(curve["lr"]), tuple(curve["loss"]))
+    return RangeTest(key, points, suggested, row.seconds, cached=True)

@@ -1,16 +1,18 @@
 """What the database keeps as JSON, read back: one row that this version cannot read spoils no other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from amnl_tune.documents import brief
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.search.ledger.models import RunRow, StudyRow
 from amnl_tune.search.names import require_study_name
 from amnl_tune.search.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
-__all__ = ["read_config", "stored_config", "stored_spec", "told_apart"]
+__all__ = ["read_config", "reading", "stored_config", "stored_spec", "told_apart"]
 
 REMEDY = "use the version of amnl-tune that wrote it; other studies are not touched by this"
 
@@ -64,6 +66,18 @@ def read_config(config: str | None, study: str, slot: int) -> RunConfig:
         return RunConfig.model_validate_json(config or "")
     except ValidationError as error:
         raise _unreadable(f"configuration of study {study!r}, slot {slot},", error) from error
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """What is read within comes from a column of JSON. Raises StudyError: not of a form that this version knows."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise StudyError(
+            f"The stored {what} must be readable by this version, but: {type(error).__name__}: "
+            f"{brief(str(error))}; {REMEDY}"
+        ) from error
 
 
 def _unreadable(what: str, error: ValidationError) -> StudyError:

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from amnl_tune.documents import brief
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.search.ledger.engine import Ledger, database_time
 from amnl_tune.search.ledger.models import RunRow, StudyRow
-from amnl_tune.search.ledger.stored import stored_spec
+from amnl_tune.search.ledger.stored import reading, stored_spec
 from amnl_tune.search.ledger.urls import shown_url
 from amnl_tune.search.names import require_study_name
 from amnl_tune.search.problems import wording
@@ -185,7 +186,7 @@ def find_study(ledger: Ledger, name: str) -> StudyRow:
     with ledger.read() as session:
         row = session.get(StudyRow, name)
     if row is None:
-        known = ", ".join(study_names(ledger)) or "none"
+        known = brief(", ".join(study_names(ledger)), 400) or "none"
         raise StudyError(
             f"A study must exist, but there is no {name!r} in {shown_url(ledger.url)} "
             f"(studies there: {known}); run `amnl-tune run FILE`, or set --storage"
@@ -222,7 +223,8 @@ class Prior:
 def prior_of(row: StudyRow) -> Prior:
     """What `settle_prior` entered."""
     interval = (row.prior_low, row.prior_high) if row.prior_low is not None and row.prior_high is not None else None
-    return Prior(row.suggested_lr, interval, tuple(json.loads(row.warm_start or "[]")))
+    with reading(f"warm start of study {row.name!r}"):
+        return Prior(row.suggested_lr, interval, tuple(json.loads(row.warm_start or "[]")))
 
 
 def settle_prior(ledger: Ledger, study: str, prior: Prior, range_test_key: str | None) -> None:
