@@ -103,6 +103,8 @@ def require_place(path: Path, *, folder: bool = False) -> None:
     Raises:
         StorageError: the folder above cannot be written, or is full; a folder is where the file should go.
     """
+    if not folder and _is_stream(path):
+        return
     path = path.resolve()
     tried = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path):
@@ -163,14 +165,27 @@ def write_content(path: Path, content: bytes) -> None:
 
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """As `write_content`, of parts that need not all be in memory; if one of them cannot be made there is no file."""
+    """As `write_content`, of parts that need not all be in memory; if one of them cannot be made there is no file.
+
+    A link's file is written, and not the link replaced; so is a device or a pipe, `/dev/stdout` say.
+    """
     with writing(path):
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                stream.writelines(parts)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(path) as (temporary, file):
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
             temporary.replace(path)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a device or a pipe is there: nothing may take its place."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def replace_folder(folder: Path, content: Mapping[str, bytes]) -> None:

@@ -1,5 +1,6 @@
 """Standard output and error that may be ASCII alone, full, or closed by who reads: no traceback."""
 
+import codecs
 import io
 import os
 import signal
@@ -11,6 +12,8 @@ from typing import Any
 
 __all__ = ["guarded"]
 
+UNKNOWN = "amnl_tune.unknown"
+"""Name of what becomes of characters that a stream does not know."""
 CLOSED = 128 + signal.SIGPIPE
 """As a shell tells of any program whose reader has gone: `| head`."""
 REFUSED = 2
@@ -58,6 +61,7 @@ class _Words(io.FileIO):
 @contextmanager
 def guarded() -> Iterator[None]:
     """For the time of a command. Characters that a stream does not know are written as escapes."""
+    codecs.register_error(UNKNOWN, _escaped)
     output = _replaced("stdout", _Output)
     _replaced("stderr", _Words)
     try:
@@ -80,11 +84,24 @@ def _replaced(name: str, kind: type[io.FileIO]) -> io.FileIO | None:
     except (AttributeError, OSError, ValueError):  # a caller's own
         return None
     stream.flush()
-    errors = "backslashreplace" if stream.errors == "strict" else stream.errors
+    lenient = {"strict", "surrogateescape", "backslashreplace"}  # where the locale is C, surrogates alone are let by
+    errors = UNKNOWN if stream.errors in lenient else stream.errors
     buffer = io.BufferedWriter(raw)
     made = io.TextIOWrapper(buffer, stream.encoding, errors, line_buffering=stream.line_buffering or name == "stderr")
     setattr(sys, name, made)
     return raw
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    r"""A file's name stays what it is; a blank, too: `batch_size\xa032` would be read as another number."""
+    if isinstance(error, UnicodeEncodeError):
+        character = error.object[error.start]
+        if character == "\xa0":
+            return " ", error.start + 1
+        if "\udc80" <= character <= "\udcff":
+            return bytes([ord(character) - 0xDC00]), error.start + 1
+        error.end = error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def _say(text: str) -> None:

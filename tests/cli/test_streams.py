@@ -55,6 +55,21 @@ def test_characters_that_a_stream_does_not_know(words: tuple[str, ...], home: Pa
     assert "te.db: " in done.stdout or done.stdout.isascii()
 
 
+SAID = "from amnl_tune.cli.streams import guarded\nwith guarded():\n    print('gr\\xf6\\xdfer\\xa032 \\udcff')"
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, {"LC_ALL": "C.UTF-8"}]
+)
+def test_a_blank_and_a_file_s_name_stay_what_they_are(environment: dict[str, str]) -> None:
+    environment = dict(os.environ) | {"PYTHONUTF8": "0"} | environment
+    done = subprocess.run([sys.executable, "-c", SAID], capture_output=True, env=environment, check=True)
+    if "UTF-8" in environment.get("LC_ALL", ""):
+        assert done.stdout == "größer\xa032 ".encode() + b"\xff\n"
+    else:
+        assert done.stdout == rb"gr\xf6\xdfer 32 " + b"\xff\n"
+
+
 @pytest.mark.parametrize("words", [("db", "status"), ("db", "status", "--json"), ("--help",)])
 def test_a_full_disk_behind_standard_output(words: tuple[str, ...], home: Path) -> None:
     done = started(home, *words, shell="{} > /dev/full")
