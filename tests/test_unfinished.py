@@ -1,5 +1,6 @@
 """What a killed process leaves: told apart from what is being written, and removed by whoever comes next."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from amnl_tune.files import replace_folder, write_content, write_parts
+from amnl_tune.files import replace_folder, require_place, write_content, write_parts
 from amnl_tune.unfinished import abandoned
 
 WRITES = """
@@ -101,3 +102,22 @@ def test_a_folder_of_which_the_writer_was_killed(tmp_path: Path) -> None:
     replace_folder(folder, {"b.txt": b"next"})
     assert [path.name for path in folder.iterdir()] == ["b.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [".export.lock", f".exportold.{'0' * 32}", "export"]
+
+
+def test_a_link_s_file_is_written_and_no_link_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("there.csv")
+    write_content(tmp_path / "link.csv", b"new")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there.csv").read_bytes() == b"new"
+
+
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
+    """As `/dev/stdout`, which a container's root would otherwise lose."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    require_place(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_content(pipe, b"said")
+        assert reader.communicate(timeout=60)[0] == b"said"
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
