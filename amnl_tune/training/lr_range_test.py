@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import Loss
 from amnl_tune.rul.loss import DualTaskLoss, LossTerms
 from amnl_tune.rul.network import Prediction
@@ -124,6 +125,9 @@ def _finder_class() -> Any:
 
     A notebook hands MPLBACKEND to every command started from it; nothing is drawn, so it is set aside meanwhile. Where
     matplotlib is imported already, its backend is the caller's own.
+
+    Raises:
+        ConfigurationError: a `matplotlibrc` of the current folder or the user cannot be read.
     """
     backend = os.environ.get("MPLBACKEND")
     first = "matplotlib" not in sys.modules and backend is not None
@@ -131,6 +135,11 @@ def _finder_class() -> Any:
         os.environ["MPLBACKEND"] = "agg"
     try:
         from torch_lr_finder import LRFinder  # noqa: PLC0415
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The range test's library loads matplotlib, whose settings must be readable text, but: {error}; "
+            "correct or move `matplotlibrc` in this folder, or the one in ~/.config/matplotlib"
+        ) from error
     finally:
         if first and backend is not None:
             os.environ["MPLBACKEND"] = backend

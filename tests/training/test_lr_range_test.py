@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,19 @@ def test_a_notebooks_backend_ends_no_range_test() -> None:
     environment = os.environ | {"MPLBACKEND": "module://nowhere.backend"}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+
+
+def test_somebody_s_unreadable_matplotlibrc_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfebackend")
+    program = (
+        "from amnl_tune.errors import ConfigurationError\n"
+        "from amnl_tune.training.lr_range_test import _finder_class\n"
+        "try:\n    _finder_class()\n"
+        "except ConfigurationError as error:\n    print(error)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])})  # fmt: skip
+    assert "correct or move `matplotlibrc` in this folder" in told.stdout, told.stderr
 
 
 def test_a_sweep_that_reaches_its_last_rate_has_not_diverged(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
