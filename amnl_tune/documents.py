@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["brief", "from_json", "from_toml", "text_of"]
+__all__ = ["brief", "from_json", "from_toml", "printable", "text_of"]
 
 DEEPEST = 32
 """Lists and tables within each other; nothing of ours has more than six."""
@@ -59,6 +59,12 @@ def brief(value: object, length: int = 80) -> str:
     """A value in one line, cut where it is long."""
     text = " ".join((value if isinstance(value, str) else repr(value)).split())
     return text if len(text) <= length else f"{text[:length]}..."
+
+
+def printable(text: str) -> str:
+    """With escapes for what a terminal would obey, line ends too: a stranger's key or file name is one line."""
+    kept = "\xa0\udc80-\udcff"  # blanks that hold words together; a file name's bytes that are no UTF-8
+    return re.sub(f"[^{kept}]", lambda it: it[0] if it[0].isprintable() else ascii(it[0])[1:-1], text)
 
 
 def _stumbled(error: Exception) -> str:

@@ -35,7 +35,7 @@ from amnl_tune.cli import (
     workers,
 )
 from amnl_tune.cli.quiet import DiscreetFormatter
-from amnl_tune.documents import brief
+from amnl_tune.documents import brief, printable
 from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.inherited import settle
@@ -75,7 +75,7 @@ class Commands(TyperGroup):
 
 
 def _told(error: object) -> typer.Exit:
-    text = as_typed_here(str(error))
+    text = "\n".join(map(printable, as_typed_here(str(error)).split("\n")))
     typer.secho(f"Error: {text}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
     return typer.Exit(USER_ERROR)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from amnl_tune.documents import printable
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.installation import shipped, typed_path
 from amnl_tune.search.space import CategoricalEntry, FloatEntry, IntEntry
@@ -72,7 +73,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"`{_cut(self.key)}` {self.message}" if self.key else self.message
+        return printable(f"`{_cut(self.key)}` {self.message}" if self.key else self.message)
 
 
 class StudyFileError(ConfigurationError):

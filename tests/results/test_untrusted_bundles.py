@@ -118,6 +118,12 @@ def test_the_list_names_every_file(exports: Exports, tmp_path: Path) -> None:
     assert "but line 1 is 'what is this'; export it again" in refused("verify", folder)
 
 
+def test_a_name_that_a_terminal_would_obey_is_escaped(exports: Exports, tmp_path: Path) -> None:
+    folder = exports.copied("network", tmp_path / "w")
+    (folder / "\x1b[2Jx").write_text("")
+    assert r"but not \x1b[2Jx in" in refused("verify", folder)
+
+
 def test_a_list_with_another_editor_s_line_ends_is_read(exports: Exports, tmp_path: Path) -> None:
     folder = exports.copied("network", tmp_path / "w")
     text = (folder / "SHA256SUMS").read_text()

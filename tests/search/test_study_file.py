@@ -292,6 +292,12 @@ def test_a_refused_value_is_shown_in_part_and_in_one_line(path: str, value: str,
     assert str(caught.value).isprintable()
 
 
+def test_a_key_that_a_terminal_would_obey_is_escaped(tiny_study: str) -> None:
+    with pytest.raises(StudyFileError) as caught:
+        parse_study_spec('"a\\nb\\u001b[31m" = 1\n' + tiny_study)
+    assert r"`a\nb\x1b[31m` is not a key" in str(caught.value)
+
+
 def test_one_problem_is_one_line(tiny_study: str) -> None:
     with pytest.raises(StudyFileError) as caught:
         parse_study_spec(with_change(tiny_study, "budget.trails", 5), origin="tiny.toml")
