@@ -65,9 +65,9 @@ table:not([class]) :is(td, th) { text-align: left; vertical-align: top; padding:
 
 READ_ONLY_STYLE = """
 <style>
-#root button:is([aria-label="rename study"], [aria-label="delete study"], [aria-label="delete artifact"],
+#dashboard button:is([aria-label="rename study"], [aria-label="delete study"], [aria-label="delete artifact"],
   [aria-label="skip trial"], [type="submit"]),
-#root button:has([data-testid="AddBoxIcon"], [data-testid="EditIcon"], [data-testid="StopCircleIcon"]) {
+#dashboard button:has([data-testid="AddBoxIcon"], [data-testid="EditIcon"], [data-testid="StopCircleIcon"]) {
   display: none; }
 </style>
 """
