@@ -185,10 +185,12 @@ def find_run(ledger: Ledger, study: str, trial: int, seed: int | None) -> RunRow
     for run in runs:
         if run.trial_number == trial and seed in (None, run.seed):
             return run
-    which = "a trial" if seed is None else "a promoted run"
+    which = f"Trial {trial}" if seed is None else f"Trial {trial} with seed {seed}"
+    kind_of = "a trial" if seed is None else "a promoted run"
     known = dict.fromkeys(f"{run.trial_number}" + ("" if seed is None else f" seed {run.seed}") for run in runs)
     raise StudyError(
-        f"It must be {which} that the study has, but {study!r} has {', '.join(known) or 'none'}; name one of these"
+        f"{which} must be {kind_of} that the study has, but {study!r} has {', '.join(known) or 'none'}; name one of "
+        "these"
     )
 
 

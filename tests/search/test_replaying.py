@@ -75,7 +75,9 @@ def test_every_epoch_is_the_same_and_a_changed_one_is_found(
     with ledger.write() as session:  # as schema 0002 left it
         session.execute(update(RunRow).values(result=None))
     assert recorded_run(ledger, "tiny", 0).precision is None
-    with pytest.raises(StudyError, match=r"must be a trial that the study has, but 'tiny' has 0, 1; name one"):
+    with pytest.raises(
+        StudyError, match=r"^Trial \d+ must be a trial that the study has, but 'tiny' has 0, 1; name one"
+    ):
         recorded_run(ledger, "tiny", 9)
     with pytest.raises(StudyError, match="but 'tiny' has 0 seed 5"):
         recorded_run(ledger, "tiny", 0, seed=9)
