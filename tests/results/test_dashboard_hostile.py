@@ -98,6 +98,13 @@ def test_half_open_connections_block_nobody(site: Any, first: bytes, more: bytes
             assert site.known()("/api/studies").status == 200
 
 
+@pytest.mark.parametrize("path", [b"/\xff\xfe", b"/api/studies/1?after=\xff"])
+def test_a_head_that_cannot_be_read_is_answered(site: Any, path: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as one:
+        one.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert one.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(("first", "more"), [(HEAD, b"X-b: c\r\n"), (SLOW_BODY, b"x")], ids=["heads", "bodies"])
 def test_a_request_has_its_time_and_no_more(
     site: Any, first: bytes, more: bytes, monkeypatch: pytest.MonkeyPatch

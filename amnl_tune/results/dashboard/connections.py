@@ -121,7 +121,8 @@ class BoundedServer(TcpWSGIServer):  # type: ignore[misc]
 
     def add_task(self, task: _Channel) -> None:
         """A request that is whole."""
-        lane = self._lane if task.requests[0].path in self._health else self.task_dispatcher
+        path = getattr(task.requests[0], "path", None)  # none where the head could not be read
+        lane = self._lane if path in self._health else self.task_dispatcher
         lane.add_task(task)
 
     def handle_accept(self) -> None:
