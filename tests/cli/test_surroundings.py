@@ -18,6 +18,7 @@ from amnl_tune.cli.app import app
 from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.results.dashboard.metrics import exposition
 from amnl_tune.search.ledger.engine import Ledger, parse_url
+from amnl_tune.search.ledger.models import Origin, RunRow, RunStatus
 from amnl_tune.search.ledger.schema import upgrade
 from amnl_tune.search.ledger.studies import freeze, study_names
 from amnl_tune.search.spec import StudySpec
@@ -447,3 +448,20 @@ def test_rows_that_this_version_cannot_read_spoil_no_other_study(
     assert result.stderr.startswith("Left out: The stored ")
     assert what in result.stderr
     assert what in refused("study", "show", "odd", "--storage", storage)
+
+
+def test_a_word_that_this_version_does_not_know(new_storage: NewStorage, spec: StudySpec) -> None:
+    storage = new_storage("sqlite")
+    opened(storage, spec)
+    opened(storage, spec.model_copy(update={"name": "odd"}))
+    ledger = Ledger(storage)
+    with ledger.write() as session:
+        session.add(RunRow(study="odd", slot=0, origin=Origin.SAMPLER, seed=1, epochs=3, status=RunStatus.WAITING))
+        session.flush()
+        session.execute(sa.text("update amnl_runs set status = 'paused'"))
+    ledger.close()
+    told_of_one = "'paused' instead of waiting, running, complete, pruned, fail"
+    result = CliRunner().invoke(app, ["study", "list", "--json", "--storage", storage])
+    assert [study["study"] for study in json.loads(result.stdout)] == ["tiny"]
+    assert told_of_one in result.stderr
+    assert told_of_one in refused("study", "show", "odd", "--storage", storage)

@@ -7,8 +7,10 @@ without foreign keys into Optuna's tables. Times are seconds since 1970 (UTC) by
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from amnl_tune.errors import StudyError
 
 __all__ = [
     "AttemptRow",
@@ -54,15 +56,33 @@ class Outcome(StrEnum):
     VANISHED = "vanished"
 
 
-def _as_text(words: type[StrEnum]) -> Enum:
-    """The words themselves in a text column: a new word needs no ALTER TYPE."""
-    return Enum(words, native_enum=False, length=32, values_callable=lambda kind: [str(word) for word in kind])
+class _Word(TypeDecorator[StrEnum]):
+    """The words themselves in a text column: a new word needs no ALTER TYPE, and an older version names it."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__(32)
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(self.words(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        try:
+            return None if value is None else self.words(value)
+        except ValueError:
+            raise StudyError(
+                f"The stored words must be known to this version, but one is {value!r} instead of "
+                f"{', '.join(self.words)}; use the version of amnl-tune that wrote it"
+            ) from None
 
 
 class Base(DeclarativeBase):
     """Of every table that our migrations own."""
 
-    type_annotation_map: ClassVar[dict[Any, Any]] = {words: _as_text(words) for words in (RunStatus, Origin, Outcome)}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {words: _Word(words) for words in (RunStatus, Origin, Outcome)}
 
 
 class StudyRow(Base):
