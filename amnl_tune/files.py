@@ -19,6 +19,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from amnl_tune.errors import DataError, StorageError
+from amnl_tune.settings import require_path
 from amnl_tune.unfinished import unfinished
 
 __all__ = [
@@ -84,7 +85,8 @@ def require_plain(found: os.stat_result, limit: int) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns a disk that refuses into a StorageError that names `path`."""
+    """Turns a disk that refuses into a StorageError that names `path`. Raises ConfigurationError for a URL."""
+    require_path(path)
     try:
         yield
     except OSError as error:

@@ -12,9 +12,12 @@ from urllib.parse import quote
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.masking import masked
 
-__all__ = ["Settings", "sqlite_url", "wait_passively"]
+__all__ = ["Settings", "require_path", "sqlite_url", "wait_passively"]
 
 DEFAULT_HOME = Path("storage") / "local"
+SCHEMES = {"abfs:", "abfss:", "az:", "file:", "ftp:", "gcs:", "gs:", "http:", "https:", "mysql:", "postgres:",
+           "postgresql:", "postgresql+psycopg:", "s3:", "sftp:", "sqlite:"}  # fmt: skip
+"""As a part of a path they are no folder that anybody made."""
 
 
 def wait_passively() -> None:
@@ -80,8 +83,20 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{quote(str(file))}"
 
 
+def require_path(path: Path) -> None:
+    """Raises ConfigurationError for a URL, of which pathlib makes folders; it may have a password in it, so no more of
+    it is told than its scheme."""
+    for part in path.parts:
+        if part.lower() in SCHEMES:
+            raise ConfigurationError(
+                f"A file or folder of this machine must be named by its path, but got a URL that begins with {part}//; "
+                "URLs are for --storage and --artifacts"
+            )
+
+
 def _resolved(path: Path) -> Path:
     """Without the `~` that a shell leaves in `--home=~/amnl` and everybody else in a variable."""
+    require_path(path)
     try:
         return path.expanduser()
     except RuntimeError as error:

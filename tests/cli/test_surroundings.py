@@ -465,3 +465,24 @@ def test_a_word_that_this_version_does_not_know(new_storage: NewStorage, spec: S
     assert [study["study"] for study in json.loads(result.stdout)] == ["tiny"]
     assert told_of_one in result.stderr
     assert told_of_one in refused("study", "show", "odd", "--storage", storage)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:s3cr3tpw@h/d", "https://h/x?token=s3cr3tpw", "s3://KEY:s3cr3tpw@bucket/x"]
+)
+def test_a_url_where_a_path_belongs_makes_no_folder(
+    url: str, new_storage: NewStorage, spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = new_storage("sqlite")
+    opened(storage, spec)
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ("db", "backup", "--out", url, "--storage", storage),
+        ("report", "tiny", "--out", url, "--storage", storage),
+        ("study", "list", "--home", url),
+        ("data", "info", "--data-dir", url),
+    ):
+        message = refused(*words)
+        assert "must be named by its path" in message
+        assert "s3cr3tpw" not in message
+    assert not list(tmp_path.glob("*:"))
