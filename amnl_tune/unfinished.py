@@ -22,6 +22,8 @@ NAMED = re.compile(r"(\..+\.[0-9a-f]{32}\.unfinished)(-journal|-wal|-shm|\.\w+)?
 def unfinished(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file beside `path`, and open; it is gone afterwards, unless it was renamed. Removes abandoned ones there.
 
+    Its folder may vanish before and after: others delete what they no longer need, and folders that are empty then.
+
     Raises:
         OSError: the folder refuses.
     """
@@ -53,7 +55,11 @@ def remove_abandoned(folder: Path) -> None:
 def _made(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
-        file = temporary.open("xb")
+        try:
+            file = temporary.open("xb")
+        except FileNotFoundError:  # whoever deleted the folder's last file took the empty folder with it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            continue
         with suppress(OSError):  # a network file system without locks
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if temporary.exists():  # nobody took it for abandoned before it was locked
@@ -77,6 +83,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _remove(temporary: Path) -> None:
-    for path in list(temporary.parent.iterdir()):
-        if path.name.startswith(temporary.name):
-            path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # the folder went with its last file, which was ours
+        for path in list(temporary.parent.iterdir()):
+            if path.name.startswith(temporary.name):
+                path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amnl_tune.files import replace_folder, require_place, write_content, write_parts
-from amnl_tune.unfinished import abandoned
+from amnl_tune.unfinished import abandoned, unfinished
 
 WRITES = """
 import sys, time
@@ -121,3 +121,16 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
         assert reader.communicate(timeout=60)[0] == b"said"
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_may_vanish_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker deletes a run's last checkpoint, and its folder, while one that has lost its lease writes there."""
+    place = tmp_path / "trial" / "checkpoint.pt"
+    place.parent.mkdir()
+    monkeypatch.setattr("amnl_tune.unfinished.remove_abandoned", lambda folder: folder.rmdir())
+    with unfinished(place) as (temporary, file):
+        file.write(b"kept")
+        temporary.replace(place)
+        place.unlink()
+        place.parent.rmdir()
+    assert not place.parent.exists()

@@ -79,7 +79,12 @@ class SupervisedWorker:
             [*DEAF, sys.executable, "-m", "amnl_tune", *self.command.words],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**inherited(os.environ), **self.command.full_environment, WORKER_PARENT: str(os.getpid())},
+            env={
+                **inherited(os.environ),
+                **{name: os.environ[name] for name in self.command.inherited},
+                **self.command.full_environment,
+                WORKER_PARENT: str(os.getpid()),
+            },
         )
         self._process = process
         echo = _Echo(process)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -115,8 +115,9 @@ class ArtifactStore:
                 self._files.rm_file(self._path(name))
             except FileNotFoundError:
                 return
-            if self.is_local and not any(Path(self._path(name)).parent.iterdir()):
-                Path(self._path(name)).parent.rmdir()
+            if self.is_local:
+                with suppress(OSError):  # there are others, or somebody has just written one
+                    Path(self._path(name)).parent.rmdir()
 
     def names(self, folder: str = "") -> list[str]:
         """Names of the files and folders in a folder, sorted; none if there is no such folder. Raises StorageError."""

@@ -194,10 +194,11 @@ class Arena:
         spec = parse_study_spec(self.text, name="tiny")
         return spec.model_copy(update=changes)
 
-    def open(self, url: str, spec: StudySpec) -> Ledger:
-        """Creates the study on a database."""
+    def open(self, url: str, spec: StudySpec, *, artifacts: Path | None = None) -> Ledger:
+        """Creates the study on a database; `artifacts`: their folder, else the home's."""
         ledger = Ledger(url)
-        open_study(ledger, spec, FleetSource((self.home / "data",)), Artifacts(self.home), device="cpu")
+        kept = Artifacts(self.home, str(artifacts) if artifacts else None)
+        open_study(ledger, spec, FleetSource((self.home / "data",)), kept, device="cpu")
         return ledger
 
     def start(

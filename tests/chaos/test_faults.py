@@ -158,7 +158,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_the_disk_is_full_while_checkpointing(arena: Arena, spec: StudySpec, small_disk: Path) -> None:
     undisturbed = arena.undisturbed(spec)
     url = arena.database.new()
-    arena.open(url, spec).close()
+    arena.open(url, spec, artifacts=small_disk / "artifacts").close()
     filler = small_disk / "filler"
     filler.write_bytes(b"0" * (2**21 - 8192))
     worker = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
@@ -175,7 +175,7 @@ def test_a_release_that_a_full_disk_cannot_take_counts_against_nothing(
 ) -> None:
     """Database and artifacts on one disk that is full to its last byte when the worker is asked to leave."""
     url = f"sqlite:///{small_disk / 'amnl_tune.db'}"
-    ledger = arena.open(url, spec)
+    ledger = arena.open(url, spec, artifacts=small_disk / "artifacts")
     worker = arena.start(url, "--artifacts", str(small_disk / "artifacts"))
     arena.wait_for(lambda: arena.epochs(ledger) >= 2, "two epochs")
     assert worker.pid

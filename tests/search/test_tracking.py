@@ -69,5 +69,5 @@ def test_a_missing_extra_is_said_before_anything_is_spent(monkeypatch: pytest.Mo
     require_mlflow(None)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.setattr("amnl_tune.search.tracking.find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"amnl-tune\[mlflow\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install -e \"\.\[mlflow\]\""):
         require_mlflow("http://tracking:5000")
