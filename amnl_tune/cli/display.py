@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from amnl_tune.search.host import machine_of
 from amnl_tune.search.ledger.models import RunStatus
 from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.progress import Progress, RunView, WorkerView
@@ -97,7 +98,7 @@ def _workers(workers: tuple[WorkerView, ...]) -> Table:
             f"{run.label} ({run.origin})" if run else "waiting",
             f"{run.epochs_done}/{run.epochs}" if run else "",
             f"{run.best:.2f}" if run and run.best is not None else "",
-            worker.host.split("/")[0],
+            machine_of(worker.host),
             f"{worker.device} x{worker.threads}" if worker.device == "cpu" else worker.device,
         )
     return table

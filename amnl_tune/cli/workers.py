@@ -114,6 +114,7 @@ def _table(found: "list[Attendance]") -> "Table":
 
 def _cells(one: "Attendance") -> tuple[str, ...]:
     from amnl_tune.cli.display import clock
+    from amnl_tune.search.host import machine_of
 
     run = one.assignment
     state = {"working": "", "dead": "[red]dead[/]", "silent": "[yellow]silent[/]"}.get(one.presence, str(one.presence))
@@ -126,7 +127,7 @@ def _cells(one: "Attendance") -> tuple[str, ...]:
         clock(run.lease_age) if run and run.lease_age is not None else "",
         "" if run is None else clock(run.lease_left) if run.lease_left > 0 else "[red]over[/]",
         clock(one.seen_ago),
-        one.host.split("/")[0],
+        machine_of(one.host),
         str(one.pid),
         (f"{one.device} x{one.threads}" if one.device == "cpu" else one.device) + share,
         one.version,

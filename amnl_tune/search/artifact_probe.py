@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 
 from amnl_tune.errors import StudyError
 from amnl_tune.masking import masked
-from amnl_tune.search.host import host_name
+from amnl_tune.search.host import host_name, machine_of
 from amnl_tune.search.ledger.engine import Ledger, storage_failures
 from amnl_tune.search.ledger.models import StudyRow
 from amnl_tune.search.store import ArtifactStore
@@ -53,9 +53,9 @@ def require_shared_artifacts(ledger: Ledger, study: str, store: ArtifactStore) -
     if not is_readable(probe, study, store):
         raise StudyError(
             f"All workers of a study must reach the same artifacts, but those of {study!r} are in {probe.url} of "
-            f"{probe.host}, whose {probe.file(study)} is not in {masked(store.url)} of {_here()}; set --artifacts or "
-            "AMNL_TUNE_ARTIFACTS to one URL or network folder for all of them (where those files are gone for good: "
-            f"`amnl-tune doctor {study} --fix`)"
+            f"{probe.host}, whose {probe.file(study)} is not in {masked(store.url)} of "
+            f"{machine_of(host_name())}; set --artifacts or AMNL_TUNE_ARTIFACTS to one URL or network folder "
+            f"for all of them (where those files are gone for good: `amnl-tune doctor {study} --fix`)"
         )
 
 
@@ -76,7 +76,7 @@ def claim_artifacts(ledger: Ledger, study: str, store: ArtifactStore, *, instead
     Raises:
         StorageError: database or artifact location refuse.
     """
-    own = Probe(uuid.uuid4().hex, masked(store.url), _here())
+    own = Probe(uuid.uuid4().hex, masked(store.url), machine_of(host_name()))
     store.write(own.file(study), own.token.encode())  # before the record: what is recorded can be read
     with borrowed_storage(ledger) as storage, ledger.write() as session:
         session.get_one(StudyRow, study, with_for_update=True)  # one after the other
@@ -96,7 +96,3 @@ def _record(storage: RDBStorage, study: str) -> Probe | None:
     except KeyError:  # a study whose opening was cut short: Optuna has none yet
         return None
     return Probe(**json.loads(text)) if text else None
-
-
-def _here() -> str:
-    return host_name().split("/")[0]

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["host_name", "is_alive", "is_earlier_boot", "physical_cores", "process_started", "signature", "threads_for"]
+__all__ = [
+    "host_name",
+    "is_alive",
+    "is_earlier_boot",
+    "machine_of",
+    "physical_cores",
+    "process_started",
+    "signature",
+    "threads_for",
+]
 
 
 logger = logging.getLogger(__name__)
@@ -32,6 +41,11 @@ def host_name() -> str:
     return name
 
 
+def machine_of(host: str) -> str:
+    """What people call the machine of a `host_name()`: without its namespace and boot."""
+    return host.partition("/")[0]
+
+
 def is_earlier_boot(host: str) -> bool:
     """Whether `host` is this machine's name of another boot; two machines of one name look the same."""
     here, _, boot = host_name().rpartition("/")
@@ -45,7 +59,7 @@ def signature() -> str:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's `--user 12345`: no name in the environment or passwd
         user = f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{host_name().split('/')[0]}"
+    return f"{user}@{machine_of(host_name())}"
 
 
 def physical_cores() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from amnl_tune.search.checks.finding import Case, Finding, Severity
+from amnl_tune.search.host import machine_of
 from amnl_tune.search.ledger.engine import SQLITE_WORKERS
 from amnl_tune.search.ledger.file_systems import is_shared, mount_of, mounts
 from amnl_tune.search.ledger.inspection import connections as server_connections
@@ -42,7 +43,7 @@ def sqlite_workers(case: Case) -> Iterator[Finding]:
     if case.ledger.url.get_backend_name() != "sqlite":
         return
     count = len(case.alive)
-    hosts = sorted({worker.host.split("/")[0] for worker in case.alive})
+    hosts = sorted({machine_of(worker.host) for worker in case.alive})
     if count > SQLITE_WORKERS:
         yield Finding(
             Severity.WARNING,

@@ -7,7 +7,7 @@ import optuna
 from amnl_tune import __version__
 from amnl_tune.search.attendance import Attendance
 from amnl_tune.search.checks.finding import Case, Finding, Severity
-from amnl_tune.search.host import host_name, physical_cores
+from amnl_tune.search.host import host_name, machine_of, physical_cores
 
 __all__ = ["LARGEST_SKEW", "clocks", "threads", "versions"]
 
@@ -62,7 +62,7 @@ def _spread(workers: tuple[Attendance, ...], column: str) -> str:
     hosts: dict[str, set[str]] = {}
     for worker in workers:
         if getattr(worker, column) is not None:
-            hosts.setdefault(str(getattr(worker, column)), set()).add(worker.host.split("/")[0])
+            hosts.setdefault(str(getattr(worker, column)), set()).add(machine_of(worker.host))
     return "; ".join(f"{version} on {', '.join(sorted(where))}" for version, where in sorted(hosts.items()))
 
 
