@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from amnl_tune.rul.preparation import EngineRows
 from amnl_tune.training.config import DataPath
+from amnl_tune.training.pipes import loader_context
 
 __all__ = ["Batch", "Batches", "DataPath", "LoaderBatches", "LoaderError", "ResidentBatches", "choose_data_path"]
 
@@ -73,6 +74,7 @@ class LoaderBatches:
             sampler=self.order,
             batch_size=None,
             num_workers=workers,
+            multiprocessing_context=loader_context() if workers else None,
             collate_fn=_as_it_is,
             pin_memory=device.type == "cuda",
             prefetch_factor=PREFETCH if workers else None,

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -64,20 +65,29 @@ def endless(tiny_config: RunConfig, tiny_data: PreparedData) -> Iterator[LoaderB
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"),
-    [(signal.SIGKILL, "SIGKILL"), (signal.SIGBUS, "SIGBUS"), (signal.SIGSTOP, "timed out after")],
+    ("wanted", "reason", "pause"),
+    [
+        (signal.SIGKILL, "SIGKILL", 0.0),
+        (signal.SIGBUS, "SIGBUS", 0.0),
+        (signal.SIGSTOP, "timed out after", 0.0),
+        (signal.SIGSTOP, "timed out after", 1.0),
+    ],
 )
 def test_a_process_that_says_nothing_more_is_told_with_its_reason(
     wanted: signal.Signals,
     reason: str,
+    pause: float,
     endless: LoaderBatches,
     tiny_config: RunConfig,
     tiny_data: PreparedData,
 ) -> None:
+    """After a pause a process is in the middle of a batch: two are more than a pipe holds."""
     windows = tiny_data.training_windows(tiny_config, tiny_config.stride)[:32]
     endless.loader.timeout = 5
     with pytest.raises(LoaderError, match=rf"one of 2 loader processes within .*{reason}.*; free memory and room"):
-        for _ in endless([windows] * 10_000):
+        for batch, _ in endless([windows] * 10_000):
+            assert 2**15 < batch.nbytes < 2**16
+            time.sleep(pause)
             for process in multiprocessing.active_children():
                 os.kill(process.pid or 0, wanted)
 
