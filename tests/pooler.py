@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from bounded import ended
 from sqlalchemy import make_url
 
 __all__ = ["missing", "pooled", "transaction_pooler"]
@@ -51,15 +52,15 @@ def transaction_pooler(server: str, folder: Path, *, size: int) -> Iterator[int]
             _await(f"postgresql://postgres@127.0.0.1:{port}/postgres", process, folder / "pgbouncer.log")
             yield port
         finally:
-            process.terminate()
-            process.wait()
+            process.kill()  # asked to end, newer ones wait until their last client has gone
+            ended(process)
 
 
 def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + 60
     while True:
         try:
-            psycopg.connect(url, prepare_threshold=None).close()
+            psycopg.connect(url, prepare_threshold=None, connect_timeout=10).close()
             return
         except psycopg.OperationalError:
             if process.poll() is not None or time.monotonic() > until:

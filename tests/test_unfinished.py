@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bounded import ended, line_of
 
 from amnl_tune.files import replace_folder, require_place, write_content, write_parts
 from amnl_tune.unfinished import abandoned, unfinished
@@ -45,9 +46,8 @@ replace_folder(Path(sys.argv[1]), Content())
 def at_work(program: str, path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process in the middle of writing."""
     with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "begun\n"
         try:
+            assert line_of(process) == "begun\n"
             yield process
         finally:
             process.kill()
@@ -63,7 +63,7 @@ def test_what_is_being_written_stays_and_what_never_will_be_goes(tmp_path: Path)
         write_content(tmp_path / "b.html", b"other")
         assert len(unfinished_in(tmp_path)) == 1
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        ended(process)
     assert [path.name[:8] for path in abandoned(tmp_path)] == [".a.html."]
     write_content(tmp_path / "b.html", b"other")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.html"]
@@ -95,7 +95,7 @@ def test_a_folder_of_which_the_writer_was_killed(tmp_path: Path) -> None:
     replace_folder(folder, {"a.txt": b"old"})
     with at_work(REPLACES, folder) as process:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        ended(process)
     assert (folder / "a.txt").read_bytes() == b"old"
     folder.rename(tmp_path / f".export.old.{'0' * 32}")  # killed between its two renamings
     (tmp_path / f".exportold.{'0' * 32}").write_text("the user's")
@@ -117,8 +117,11 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     require_place(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
-        write_content(pipe, b"said")
-        assert reader.communicate(timeout=60)[0] == b"said"
+        try:
+            write_content(pipe, b"said")
+            assert reader.communicate(timeout=60)[0] == b"said"
+        finally:
+            reader.kill()
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 

@@ -270,4 +270,4 @@ class Arena:
             if process.is_alive() and process.pid:
                 os.kill(process.pid, signal.SIGCONT)
                 process.kill()
-                process.join()
+                process.join(60)

@@ -147,12 +147,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=300)
 
 
 def test_the_disk_is_full_while_checkpointing(arena: Arena, spec: StudySpec, small_disk: Path) -> None:
@@ -232,13 +236,14 @@ def test_machines_that_are_taken_away_all_the_time_lose_no_trial(arena: Arena, s
     ledger = arena.open(url, limited(longer, 3))
     moments, killed = random.Random(7), 0
     while True:
+        assert time.monotonic() - began < 1000, f"{killed} workers were killed before any was done; {arena.log()}"
         worker = arena.start(url)
         arena.wait_for(partial(arena.has_begun, ledger, worker), "a worker's start")
         worker.join(moments.uniform(1, 20) * epoch)
         if worker.exitcode is not None:
             break
         worker.kill()
-        worker.join()
+        worker.join(60)
         killed += 1
     ledger.close()
     assert worker.exitcode == 0, arena.log()

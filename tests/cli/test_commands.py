@@ -76,7 +76,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
         "except SystemExit: pass\n"
         "assert not {'torch', 'optuna', 'pandas', 'sqlalchemy', 'plotly'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, timeout=300)
 
 
 def test_version() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bounded import line_of
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
@@ -96,13 +97,12 @@ def started(tmp_path: Path) -> Iterator[object]:
             env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         processes.append(process)
-        assert process.stdout
-        return process, process.stdout.readline()
+        return process, line_of(process)
 
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import until
 from sqlalchemy import select, update
 from typer.testing import CliRunner, Result
 
@@ -91,10 +91,10 @@ def test_after_a_worker_was_killed(tmp_path: Path, tiny_study: str, fleet_dir: P
             return list(session.scalars(select(RunRow).order_by(RunRow.slot)))
 
     with subprocess.Popen(command, env=environment) as worker:
-        until = time.monotonic() + 300
-        while time.monotonic() < until and not any(run.epochs_done for run in runs()):
-            time.sleep(0.05)
-        worker.send_signal(signal.SIGKILL)
+        try:
+            until(lambda: any(run.epochs_done for run in runs()), "an epoch")
+        finally:
+            worker.kill()
     (held,) = [run for run in runs() if run.status is RunStatus.RUNNING]
     warned = {one["check"]: one for one in findings() if one["severity"] == "warning"}
     assert set(warned) == {"leases", "workers"}

@@ -83,7 +83,7 @@ def test_two_processes_promote_as_one_does_and_a_killed_one_loses_nothing(place:
     until = time.monotonic() + 300
     while not any(run.epochs_done >= 3 for run in promoted(ledger)):
         assert time.monotonic() < until, "no epoch of the promoted run"
-        assert team.poll() is None, team.communicate()[1]
+        assert team.poll() is None, team.communicate(timeout=60)[1]
         time.sleep(0.02)
     both = ranks(team)
     assert len(both) == 2

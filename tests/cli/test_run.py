@@ -234,12 +234,16 @@ def small_disk(tmp_path: Path) -> "object":
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)], check=False, capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=300)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, tiny_study: str, fleet_dir: Path) -> None:
@@ -248,6 +252,6 @@ def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, tiny_study:
     assert code == 2
     assert err.count("\n") == 1, err
     assert "No space left" in err or "disk is full" in err
-    subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True, timeout=300)
     assert bench.run("--no-tensorboard")[0] == 0
     assert [result[2] for result in bench.results() if result[0] == 0] == ["complete"] * 4

@@ -63,7 +63,7 @@ SAID = "from amnl_tune.cli.streams import guarded\nwith guarded():\n    print('g
 )
 def test_a_blank_and_a_file_s_name_stay_what_they_are(environment: dict[str, str]) -> None:
     environment = dict(os.environ) | {"PYTHONUTF8": "0"} | environment
-    done = subprocess.run([sys.executable, "-c", SAID], capture_output=True, env=environment, check=True)
+    done = subprocess.run([sys.executable, "-c", SAID], capture_output=True, env=environment, check=True, timeout=300)
     if "UTF-8" in environment.get("LC_ALL", ""):
         assert done.stdout == "größer\xa032 ".encode() + b"\xff\n"
     else:
@@ -113,7 +113,10 @@ def struck(storage: str, out: Path, number: signal.Signals) -> tuple[int, str]:
             while process.poll() is None and not any(path.stat().st_size for path in parts(out)):
                 time.sleep(0.001)
             process.send_signal(number)
-            _, words = process.communicate(timeout=300)
+            try:
+                _, words = process.communicate(timeout=300)
+            finally:
+                process.kill()
             if process.returncode != 0:
                 return process.returncode, words
         out.unlink()  # it was quicker

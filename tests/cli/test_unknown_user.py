@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no other user can be had without `unshare`")
 def test_an_unknown_user_in_a_notebook_runs_the_whole_line(folder: Path, tiny_study: str, fleet_dir: Path) -> None:
-    if subprocess.run([*UNKNOWN, "true"], capture_output=True, check=False).returncode:
+    if subprocess.run([*UNKNOWN, "true"], capture_output=True, check=False, timeout=300).returncode:
         pytest.skip("no user namespaces here")
     text = tiny_study.replace("trials = 4", "trials = 2").replace("workers = 2", "workers = 1")
     (folder / "tiny.toml").write_text(text)

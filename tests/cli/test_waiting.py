@@ -26,5 +26,6 @@ def test_openmp_is_told_how_to_wait_before_it_is_loaded(
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr, done.stderr

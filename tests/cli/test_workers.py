@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import line_of
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
@@ -81,8 +82,7 @@ def test_a_real_worker_is_seen_working_dying_and_gone(study: str, start: Start) 
     assert found[0]["assignment"]["samples_per_second"] > 0
     assert "trial 0" in invoke("workers").output
     watching = start("workers", study, "--watch", "--json")
-    assert watching.stdout is not None
-    looks = [json.loads(watching.stdout.readline()) for _ in range(2)]
+    looks = [json.loads(line_of(watching)) for _ in range(2)]
     assert [look[0]["pid"] for look in looks] == [worker.pid] * 2
     watching.send_signal(signal.SIGINT)
     _, err = watching.communicate(timeout=180)

@@ -24,7 +24,7 @@ def built(kind: str, folder: Path) -> Path:
 
 
 def test_the_source_distribution_is_the_whole_repository(tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     if listed.returncode:
         pytest.skip("not a git checkout: nothing to hold the source distribution against")
     with tarfile.open(built("sdist", tmp_path)) as archive:

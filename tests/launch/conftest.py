@@ -74,7 +74,7 @@ class Prepared:
             runs = [(run.slot, str(run.status), run.epochs_done, run.owner) for run in self.runs()]
             workers = [(worker.id, worker.pid) for worker in self.workers()]
             os.killpg(launched.pid, signal.SIGKILL)
-            out, err = launched.communicate()
+            out, err = launched.communicate(timeout=60)
             pytest.fail(f"not over in 900 s\nruns {runs}\nworkers {workers}\n{out}\n{err}")
 
     def runs(self) -> list[RunRow]:

@@ -25,7 +25,9 @@ def test_words(code: int, told: str) -> None:
 
 def test_a_real_process_and_its_signal() -> None:
     program = "import os, signal; os.kill(os.getpid(), signal.SIGBUS)"
-    assert words(subprocess.run([sys.executable, "-c", program], check=False).returncode).startswith("killed by SIGBUS")
+    assert words(subprocess.run([sys.executable, "-c", program], check=False, timeout=300).returncode).startswith(
+        "killed by SIGBUS"
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def somebodys_folder(tmp_path: Path) -> Path:
 
 
 def said_by(command: list[str], folder: Path, environment: dict[str, str]) -> list[str]:
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.split()
 

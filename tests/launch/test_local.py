@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import until
 
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.launch.local import LocalWorkers
@@ -104,13 +105,11 @@ def test_workers_that_keep_crashing_are_given_up(tmp_path: Path) -> None:
             match=r"must not crash more than 5 times, .* \(exit code 7; its last line: no such library: libfoo\); see",
         ),
     ):
-        while workers.poll():
-            pass
+        until(lambda: not workers.poll(), "an end")
     assert (tmp_path / "broken" / "sitecustomize.py.starts").read_text() == "x" * 6
 
 
 def test_a_users_mistake_ends_the_launch_with_the_workers_own_words(prepared: Any) -> None:
     workers = LocalWorkers("tinyy", 1, 1, os.environ | prepared.environment, prepared.home)
     with workers, pytest.raises(StorageError, match=r"^A study must exist, but there is no 'tinyy'"):
-        while workers.poll():
-            pass
+        until(lambda: not workers.poll(), "an end")

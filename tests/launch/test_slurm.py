@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from bounded import ended, join, until
 
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.launch import slurm
@@ -62,8 +63,8 @@ def test_without_slurm_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def wait_for(jobs: list[Any]) -> None:
     """Until the jobs have their results, and submitit's controllers, which outlive them for a moment, have ended."""
     for job in jobs:
-        job.wait()
-        job._process.wait(timeout=180)
+        until(job.done, "a job's end", 900)
+        ended(job._process)
 
 
 def log(jobs: list[Any]) -> str:
@@ -122,6 +123,7 @@ def test_a_users_mistake_fails_the_job_with_the_workers_words(prepared: Any) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(method="thread")  # its own signal is what is tested
 def test_an_end_that_only_the_job_hears_of_is_passed_on(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM to the supervisor alone; under Slurm it reaches the worker, too."""
     monkeypatch.setattr(slurm, "ASKED_TWICE_SECONDS", 1)
@@ -137,7 +139,7 @@ def test_an_end_that_only_the_job_hears_of_is_passed_on(prepared: Any, monkeypat
     try:
         SlurmWorker(prepared.command())()
     finally:
-        preemption.join()
+        join(preemption, seconds=1000)
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert prepared.workers() == []
@@ -157,15 +159,18 @@ def test_a_worker_that_keeps_crashing_fails_its_job(tmp_path: Path) -> None:
 @pytest.fixture
 def real_slurm() -> Iterator[None]:
     """A Slurm that answers; whatever a failed test leaves in its queue is cancelled."""
-    if shutil.which("sbatch") is None or subprocess.run(["sinfo"], capture_output=True, check=False).returncode:
+    if (
+        shutil.which("sbatch") is None
+        or subprocess.run(["sinfo"], capture_output=True, check=False, timeout=300).returncode
+    ):
         pytest.skip("no Slurm answers on this machine (sbatch, sinfo)")
     yield
-    subprocess.run(["scancel", "--name", "amnl-tune-tiny"], check=True)
+    subprocess.run(["scancel", "--name", "amnl-tune-tiny"], check=True, timeout=300)
 
 
 def state(job: str) -> str:
     answer = subprocess.run(
-        ["squeue", "--noheader", "--format=%T", "--jobs", job], capture_output=True, text=True, check=False
+        ["squeue", "--noheader", "--format=%T", "--jobs", job], capture_output=True, text=True, check=False, timeout=300
     )
     return answer.stdout.strip()
 
@@ -176,7 +181,7 @@ def start_again(job: str) -> None:
     while (
         state(job) != "PENDING"
         or subprocess.run(
-            ["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, check=False
+            ["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, check=False, timeout=300
         ).returncode
     ):
         assert time.monotonic() < until, state(job)
@@ -193,8 +198,8 @@ def test_on_a_real_slurm_preempted_and_requeued_jobs_resume_their_trials(
     assert launched.returncode == 0, err
     warned, requeued = json.loads(out)["jobs"]
     prepared.wait_until(lambda: sum(run.epochs_done > 0 for run in prepared.runs()) == 2)
-    subprocess.run(["scancel", "--signal=USR2", warned], check=True)
-    subprocess.run(["scontrol", "requeue", requeued], check=True)
+    subprocess.run(["scancel", "--signal=USR2", warned], check=True, timeout=300)
+    subprocess.run(["scontrol", "requeue", requeued], check=True, timeout=300)
     prepared.wait_until(lambda: prepared.workers() == [])
     assert sum(run.failures for run in prepared.runs()) == 0
     handed_over = [run for run in prepared.runs() if run.status is RunStatus.WAITING]

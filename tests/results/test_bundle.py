@@ -85,7 +85,7 @@ def test_predicting_needs_neither_optuna_nor_a_database(finished: "Finished", fl
     )
     out = tmp_path / "rul.csv"
     arguments = ["predict", str(finished.bundle), str(fleet_dir / "test_SIM1.txt.gz"), "--out", str(out)]
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True)
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True, timeout=300)
     assert list(pd.read_csv(out).columns[:4]) == ["unit", "cycle", "rul", "health"]
 
 

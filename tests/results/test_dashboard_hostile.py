@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import optuna
 import pytest
+from bounded import join
 
 from amnl_tune.results.dashboard import connections, routes
 from amnl_tune.results.dashboard.credentials import credentials_line, parse_credentials
@@ -63,7 +64,7 @@ class Crowd:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        join(self._thread)
         for one in self.sockets:
             one.close()
 
@@ -120,13 +121,16 @@ def test_a_request_has_its_time_and_no_more(
 def test_a_silent_client_is_given_up_and_one_between_two_requests_is_not(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(routes, "HEALTH_PATIENCE", 60.0)
     ask = HEAD.replace(b"GET /", b"GET /healthz") + b"\r\n"
-    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=120) as connection:
         for _ in range(3):
             connection.sendall(ask)
             answer = b""
             while not answer.endswith(b"\r\n\r\nok\n"):  # head and body come as they please
-                answer += connection.recv(4096)
+                part = connection.recv(4096)
+                assert part, f"closed after {answer!r}"
+                answer += part
             assert answer.startswith(b"HTTP/1.1 200")
         monkeypatch.setattr(connections, "IDLE_SECONDS", 0.5)
         assert connection.recv(4096) == b""

@@ -62,7 +62,7 @@ def test_the_exported_onnx_model_is_the_exported_network(finished: "Finished") -
 
 def test_checksums_and_manifest_are_of_every_file(finished: "Finished") -> None:
     done = subprocess.run(
-        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=finished.bundle, check=False
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=finished.bundle, check=False, timeout=300
     )
     assert done.returncode == 0
     files = {str(path.relative_to(finished.bundle)) for path in finished.bundle.rglob("*") if path.is_file()}

@@ -53,14 +53,14 @@ def busy_processes(count: int) -> Iterator[None]:
     processes = [context.Process(target=_compute, args=(ready,), daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
-    for _ in processes:
-        assert ready.acquire(timeout=120)
     try:
+        for _ in processes:
+            assert ready.acquire(timeout=120)
         yield
     finally:
         for process in processes:
             process.kill()
-            process.join()
+            process.join(60)
 
 
 def _compute(ready: Any) -> None:

@@ -147,4 +147,4 @@ def test_studies_are_listed_and_shown_without_torch_scipy_and_pandas(finished: "
         "assert not {'torch', 'scipy', 'sklearn', 'pandas', 'plotly', 'onnxruntime'} & set(sys.modules)"
     )
     environment = os.environ | {"AMNL_TUNE_STORAGE": finished.ledger.url.render_as_string()}
-    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, env=environment, timeout=300)

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from bounded import join
 
 from amnl_tune.errors import DataNotFoundError, StorageError
 from amnl_tune.rul import archive, cmapss
@@ -105,7 +106,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.start()
         yield running
         running.shutdown()
-        thread.join()
+        join(thread)
 
 
 @pytest.fixture(autouse=True)
@@ -313,8 +314,7 @@ def test_two_fetches_at_once_download_once(server: Server, store: Path) -> None:
     threads = [threading.Thread(target=lambda: results.append(fetch(store, urls=[url]))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    join(*threads)
     assert sorted(results) == [[], [], NAMES]
     assert holds_all(store)
     assert served.bytes_sent == len(NESTED)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bounded import ended
 
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.artifacts import Artifacts
@@ -99,8 +100,8 @@ def s3_server() -> Iterator[str]:
         urllib.request.urlopen(urllib.request.Request(f"{url}/amnl", method="PUT"), timeout=120).close()
         yield url
     finally:
-        process.terminate()
-        process.wait()
+        process.kill()
+        ended(process)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from bounded import ended
 from reports import report_epoch, settle
 from sqlalchemy import event, text, update
 
@@ -105,7 +106,7 @@ def test_a_promoted_run(ledger: Ledger, study: str) -> None:
 
 def test_who_is_there_and_who_is_not(ledger: Ledger, study: str) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+    ended(gone)
     come(ledger, study, "waiting")
     come(ledger, study, "dead", pid=gone.pid)
     come(ledger, study, "reused", process_started=1.0)  # its number is another process's now

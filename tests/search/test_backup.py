@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy as sa
+from bounded import join
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import report_epoch, settle
@@ -139,7 +140,7 @@ def test_a_backup_is_of_one_moment_while_workers_write(storage: str, spec: Study
             back_up(storage, tmp_path / f"{number}.db")
     finally:
         stop.set()
-        writer.join()
+        join(writer)
     assert not failures
     counts = []
     for number in range(3):

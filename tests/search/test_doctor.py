@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import psycopg
 import pytest
+from bounded import ended, join
 from reports import settle
 from sqlalchemy import insert, select, text, update
 
@@ -49,7 +50,7 @@ def study(ledger: Ledger, spec: StudySpec) -> str:
 def gone() -> int:
     """Number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
+    ended(process)
     return process.pid
 
 
@@ -312,7 +313,7 @@ def test_a_worker_holds_no_more_connections_than_said(
         work(place, threads=1)
     finally:
         ended.set()
-        counter.join()
+        join(counter)
         place.storage.remove_session()
         place.storage.engine.dispose()
         place.ledger.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from bounded import ended, line_of, until
 
 from amnl_tune.search import host
 from amnl_tune.search.host import (
@@ -49,7 +50,7 @@ def other() -> Iterator[tuple["subprocess.Popen[str]", float]]:
     )
     assert process.stdout
     with process:
-        yield process, float(process.stdout.readline())
+        yield process, float(line_of(process))
         process.kill()
 
 
@@ -75,10 +76,10 @@ def test_the_ended_and_the_reused(other: tuple["subprocess.Popen[str]", float]) 
     assert not is_alive(process.pid, started + 3600.0)
     assert is_alive(process.pid, 0.0), "its start could not be told then"
     process.kill()
-    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-        time.sleep(0.01)
+    state = Path(f"/proc/{process.pid}/stat")
+    until(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "a zombie")
     assert not is_alive(process.pid, started), "nobody has fetched its exit code yet"
-    process.wait()
+    ended(process)
     assert not is_alive(process.pid, started)
 
 
@@ -100,7 +101,7 @@ def test_without_proc_a_process_is_told_by_psutil_or_by_its_existence(
     assert is_alive(process.pid, 1.0) is not psutil_knows
     assert process_started() > 1e9 if psutil_knows else process_started() == 0.0
     process.kill()
-    process.wait()
+    ended(process)
     assert not is_alive(process.pid, started.started if started else 0.0)
 
 
@@ -114,7 +115,7 @@ def test_processes_that_are_hidden_from_us_are_there(
     monkeypatch.setattr(host, "PROCESSES", tmp_path)
     assert is_alive(process.pid, started)
     process.kill()
-    process.wait()
+    ended(process)
     assert not is_alive(process.pid, started)
 
 

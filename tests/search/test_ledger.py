@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from bounded import ended
 from reports import report_epoch, settle
 from sqlalchemy import inspect, select, text, update
 
@@ -109,7 +110,7 @@ def test_a_newer_schema_is_left_alone(storage: str, ledger: Ledger) -> None:
 def test_many_processes_may_upgrade_an_empty_storage_at_once(storage: str) -> None:
     program = "import sys; from amnl_tune.search.ledger.schema import upgrade; upgrade(sys.argv[1])"
     processes = [subprocess.Popen([sys.executable, "-c", program, storage]) for _ in range(6)]
-    assert [process.wait() for process in processes] == [0] * 6
+    assert [ended(process, 400) for process in processes] == [0] * 6
     require_schema(storage)
 
 
@@ -342,7 +343,8 @@ def test_many_processes_claim_every_slot_exactly_once(storage: str, ledger: Ledg
         process.start()
     claimed = [slot for _ in processes for slot in results.get(timeout=300)]
     for process in processes:
-        process.join()
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0] * 5
     assert Counter(claimed) == Counter(range(25))
 
 
@@ -423,7 +425,7 @@ def test_an_interrupted_look_holds_no_lock(sqlite_ledger: Ledger, no_collection:
         connection = session.connection().connection.driver_connection
         assert isinstance(connection, sqlite3.Connection)
         connection.create_function("interrupt", 0, _thread.interrupt_main)  # Ctrl-C in the middle of a statement
-        while True:
+        for _ in range(1000):
             session.execute(text("select name, interrupt() from sqlite_master"))
     assert interrupt.tb, "whoever handles it still has it"
     with closing(sqlite3.connect(str(sqlite_ledger.url.database), timeout=0)) as other:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from bounded import join
 from filelock import FileLock
 from reports import report_epoch, settle
 
@@ -122,4 +123,4 @@ def test_who_waits_for_a_lock_file_gets_it_when_it_is_free(tmp_path: Path) -> No
         other.start()
         assert not entered.wait(0.3)
     assert entered.wait(60)
-    other.join()
+    join(other)

@@ -45,7 +45,7 @@ def test_batches_need_no_shared_memory() -> None:
     """/dev/shm of a container may be smaller than a batch, here 1 MB: what is sent through it is lost, and waited for."""
     small = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/dev/shm"]
     shielded = [shutil.which("unshare") or "unshare", "--mount", "sh", "-c", '"$@" && exec "$PYTHON" -c "$EPOCH"', "sh"]
-    if subprocess.run([*shielded[:2], *small], capture_output=True, check=False).returncode:
+    if subprocess.run([*shielded[:2], *small], capture_output=True, check=False, timeout=300).returncode:
         pytest.skip("no small /dev/shm can be mounted here")
     environment = os.environ | {"PYTHON": sys.executable, "EPOCH": EPOCH}
     told = subprocess.run(

@@ -29,6 +29,8 @@ print(usual, kept)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_kept_memory_is_not_faulted_in_again() -> None:
     """Page faults of taking, touching and freeing 10 blocks of 160 MiB, as usual and kept."""
-    told = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True, timeout=300
+    ).stdout
     usual, kept = map(int, told.split())
     assert usual > 3 * kept  # a small block in the way costs a large one its place, and one more is taken

@@ -4,10 +4,10 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from bounded import ended, until
 
 PROGRAM = """
 import json, sys
@@ -53,11 +53,10 @@ def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(tmp_path: Path) -
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     whole = start(undisturbed)
     victim = start(killed, pause=600.0)
-    while len(lines(killed)) < 3 and victim.poll() is None:
-        time.sleep(0.02)
+    until(lambda: len(lines(killed)) >= 3 or victim.poll() is not None, "three epochs")
     victim.send_signal(signal.SIGKILL)
-    assert victim.wait() == -signal.SIGKILL
-    assert whole.wait() == 0
-    assert start(killed).wait() == 0
+    assert ended(victim) == -signal.SIGKILL
+    assert ended(whole) == 0
+    assert ended(start(killed)) == 0
     assert len(lines(undisturbed)) == 6
     assert lines(killed) == lines(undisturbed)

@@ -58,7 +58,9 @@ def test_a_notebooks_backend_ends_no_range_test() -> None:
         "assert os.environ['MPLBACKEND'] == 'module://nowhere.backend'"
     )
     environment = os.environ | {"MPLBACKEND": "module://nowhere.backend"}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert told.returncode == 0, told.stderr
 
 
@@ -71,7 +73,7 @@ def test_somebody_s_unreadable_matplotlibrc_is_one_line(tmp_path: Path) -> None:
         "except ConfigurationError as error:\n    print(error)"
     )
     told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])})  # fmt: skip
+                          env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, timeout=300)  # fmt: skip
     assert "correct or move `matplotlibrc` in this folder" in told.stdout, told.stderr
 
 
