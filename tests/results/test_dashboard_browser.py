@@ -11,6 +11,13 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
            "--disable-sync", "--no-first-run"]  # fmt: skip
 SECONDS = 60_000
 """Milliseconds to wait for what must come: a bound, no expectation."""
+DECODED = """(image, patience) => Promise.race([
+    image.decode().then(() => image.naturalWidth),
+    new Promise((_, refuse) => setTimeout(() => refuse(new Error("not decoded")), patience)),
+])"""
+ASKED = """([url, patience]) =>
+    fetch(url, {method: "POST", body: "{}", signal: AbortSignal.timeout(patience)}).then(answer => answer.status)"""
+"""What runs in the page has no bound of Playwright's."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -80,7 +87,7 @@ def test_from_the_login_to_a_page_without_buttons_that_fail(finished: Any, site:
     page.goto(f"{site.url}/dashboard/studies/1/trials?numbers=1")
     curve = page.get_by_role("img", name="Learning curve")
     curve.wait_for()
-    assert curve.evaluate("image => image.decode().then(() => image.naturalWidth)") == 640
+    assert curve.evaluate(DECODED, SECONDS) == 640
     page.get_by_role("cell", name="hidden_size", exact=True).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
@@ -94,8 +101,7 @@ def test_from_the_login_to_a_page_without_buttons_that_fail(finished: Any, site:
     page.goto(f"{site.url}/dashboard/studies/1/note")
     page.get_by_text("Feasible best", exact=True).wait_for()
     assert page.get_by_role("button").filter(has=page.get_by_test_id("EditIcon")).count() == 0
-    refused = page.evaluate(f"fetch('{site.url}/api/studies', {{method: 'POST', body: '{{}}'}}).then(a => a.status)")
-    assert refused == 405
+    assert page.evaluate(ASKED, [f"{site.url}/api/studies", SECONDS]) == 405
 
 
 def test_where_edits_are_allowed_the_buttons_are_there(finished: Any, serving: Any, browser: Any) -> None:
