@@ -19,6 +19,8 @@ from amnl_tune.training.config import RunConfig
 
 torch.set_num_threads(1)  # tests run side by side: more threads than cores cost a factor, and results depend on them
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background; the tests' processes, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Read before the environment of each test is cleaned; absolute, since tests may change the working directory.
 _REAL_DATA = Path(os.environ["AMNL_TUNE_DATA"]).absolute() if os.environ.get("AMNL_TUNE_DATA") else None

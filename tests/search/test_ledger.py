@@ -3,6 +3,7 @@
 import _thread
 import gc
 import multiprocessing
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -412,14 +413,16 @@ def test_braces_in_a_password_survive() -> None:
 
 
 @pytest.fixture
-def no_collection() -> Iterator[None]:
-    """An interrupt that comes while the garbage collector calls somebody back is printed and lost."""
+def interruptible() -> Iterator[None]:
+    """An interrupt while the garbage collector calls somebody back is lost; so is every one where a shell ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()
     yield
     gc.enable()
+    signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupted_look_holds_no_lock(sqlite_ledger: Ledger, no_collection: None) -> None:
+def test_an_interrupted_look_holds_no_lock(sqlite_ledger: Ledger, interruptible: None) -> None:
     """A launcher that is asked to end waits for its workers, and they write: its own look must not be in their way."""
     with pytest.raises(KeyboardInterrupt) as interrupt, sqlite_ledger.read() as session:
         connection = session.connection().connection.driver_connection
