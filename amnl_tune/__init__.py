@@ -8,17 +8,12 @@ What these are stands in `amnl_tune.api`, which is imported when one of them is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from amnl_tune.version import __version__
+
 if TYPE_CHECKING:
-    from amnl_tune.api import (
-        StudyOutcome,
-        export,
-        load_bundle,
-        load_checkpoint,
-        load_study_spec,
-        promote,
-        run_study,
-        study_data,
-    )
+    from amnl_tune.api import StudyOutcome, export, load_checkpoint, promote, run_study, study_data
+    from amnl_tune.results.export.bundle import load_bundle
+    from amnl_tune.studies.study_file import load_study_spec
 
 __all__ = [
     "StudyOutcome",
@@ -31,8 +26,6 @@ __all__ = [
     "run_study",
     "study_data",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

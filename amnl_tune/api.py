@@ -13,41 +13,28 @@ from typing import Any
 
 from rich.console import Console
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.bounds import MOST_LOCAL_WORKERS, MOST_THREADS, require
 from amnl_tune.cli.pipeline import Session, on_available_data
 from amnl_tune.cli.run import whole_line
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.schema import require_schema
+from amnl_tune.ledger.promotions import find_run
+from amnl_tune.ledger.stored import stored_spec
+from amnl_tune.ledger.studies import find_study
+from amnl_tune.promotion.candidates import open_promotion
+from amnl_tune.promotion.scoring import score_again
 from amnl_tune.results import sentences
-from amnl_tune.results.bundle import Bundle, load_bundle
-from amnl_tune.results.shipping import ship
-from amnl_tune.results.summary import summarize
+from amnl_tune.results.export.export import ship
+from amnl_tune.results.facts import summarize
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.checkpoints import Checkpoints
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.schema import require_schema
-from amnl_tune.search.ledger.stored import stored_spec
-from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import find_run, open_promotion
-from amnl_tune.search.scoring import score_again
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_data import study_data as data_of_study
-from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.search.opening import study_data as data_of_study
 from amnl_tune.settings import Settings
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import load_study_spec
 from amnl_tune.training.checkpoint import Checkpoint
-
-__all__ = [
-    "Bundle",
-    "Checkpoint",
-    "StudyOutcome",
-    "export",
-    "load_bundle",
-    "load_checkpoint",
-    "load_study_spec",
-    "promote",
-    "run_study",
-    "study_data",
-]
 
 
 @dataclass(frozen=True)
@@ -209,7 +196,7 @@ def load_checkpoint(
 
     Example:
         >>> from amnl_tune import load_checkpoint, run_study, study_data
-        >>> from amnl_tune.training.fitting import fit
+        >>> from amnl_tune.training.fit import fit
         >>> best = run_study("studies/quickstart.toml").trial
         >>> longer = load_checkpoint("quickstart", best, seed=42).extended(epochs=110)
         >>> epoch = next(fit(longer.config, study_data("quickstart"), resume=longer))

@@ -2,36 +2,6 @@
 
 from amnl_tune.errors import ConfigurationError
 
-__all__ = [
-    "MOST_BATCH",
-    "MOST_CHOICES",
-    "MOST_CONDITIONS",
-    "MOST_CYCLES",
-    "MOST_EPOCHS",
-    "MOST_EPOCHS_IN_ALL",
-    "MOST_GPUS",
-    "MOST_HOURS",
-    "MOST_LAYERS",
-    "MOST_LOADERS",
-    "MOST_LOCAL_WORKERS",
-    "MOST_NUMBER",
-    "MOST_PATIENCE",
-    "MOST_PRICE",
-    "MOST_RATE",
-    "MOST_ROUNDS",
-    "MOST_RUNS",
-    "MOST_SECONDS",
-    "MOST_SEEDS",
-    "MOST_SIZE",
-    "MOST_STEPS",
-    "MOST_THREADS",
-    "MOST_TOP",
-    "MOST_TRIALS",
-    "MOST_WORKERS",
-    "require",
-]
-
-
 MOST_TRIALS = 1_000_000
 MOST_TOP = 10_000
 """Configurations that are promoted, exported or taken over at once."""

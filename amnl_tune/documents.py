@@ -6,8 +6,6 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["brief", "from_json", "from_toml", "printable", "text_of"]
-
 DEEPEST = 32
 """Lists and tables within each other; nothing of ours has more than six."""
 

@@ -17,18 +17,6 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from amnl_tune.masking import without_secrets
 
-__all__ = [
-    "AmnlTuneError",
-    "BundleError",
-    "CheckpointError",
-    "ConfigurationError",
-    "DataError",
-    "DataNotFoundError",
-    "StorageAwayError",
-    "StorageError",
-    "StudyError",
-]
-
 
 class AmnlTuneError(Exception):
     """Base of every error that a user can mend."""

@@ -22,19 +22,6 @@ from amnl_tune.errors import DataError, StorageError
 from amnl_tune.settings import require_path
 from amnl_tune.unfinished import unfinished
 
-__all__ = [
-    "json_text",
-    "locate",
-    "locked",
-    "read_plain",
-    "replace_folder",
-    "require_place",
-    "require_plain",
-    "write_content",
-    "write_parts",
-    "writing",
-]
-
 logger = logging.getLogger(__name__)
 
 WORD_SECONDS = 10.0

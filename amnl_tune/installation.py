@@ -7,8 +7,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["as_typed_here", "install_extra", "program", "shipped", "typed_path"]
-
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else None
 

@@ -8,8 +8,6 @@ part of a secret, too much is hidden.
 import re
 from urllib.parse import unquote, unquote_plus
 
-__all__ = ["has_stray_at", "masked", "without_secrets"]
-
 HIDDEN = "***"
 TEMPLATE = "USER:PASSWORD"
 """In remedies: it stands for itself."""

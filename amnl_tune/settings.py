@@ -12,8 +12,6 @@ from urllib.parse import quote
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.masking import masked
 
-__all__ = ["Settings", "require_path", "sqlite_url", "wait_passively"]
-
 DEFAULT_HOME = Path("storage") / "local"
 SCHEMES = {"abfs:", "abfss:", "az:", "file:", "ftp:", "gcs:", "gs:", "http:", "https:", "mysql:", "postgres:",
            "postgresql:", "postgresql+psycopg:", "s3:", "sftp:", "sqlite:"}  # fmt: skip

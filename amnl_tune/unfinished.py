@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["NAMED", "abandoned", "remove_abandoned", "unfinished"]
-
 NAMED = re.compile(r"(\..+\.[0-9a-f]{32}\.unfinished)(-journal|-wal|-shm|\.\w+)?")
 """Such a file, and those that SQLite or a lock puts beside it."""
 

@@ -7,10 +7,11 @@ import optuna
 from optuna.distributions import distribution_to_json
 from sqlalchemy import Connection, create_engine, insert, text
 
-from amnl_tune.search.ledger.competition import TALLIED_WHEN_COMPLETE, bin_of
-from amnl_tune.search.ledger.engine import connect_options, parse_url
-from amnl_tune.search.ledger.models import AttemptRow, EpochRow, Outcome, RunRow
-from amnl_tune.search.spec import StudySpec
+from amnl_tune.database.engine import connect_options
+from amnl_tune.database.models import AttemptRow, EpochRow, Outcome, RunRow
+from amnl_tune.database.urls import parse_url
+from amnl_tune.ledger.standing import TALLIED_WHEN_COMPLETE, bin_of
+from amnl_tune.studies.spec import StudySpec
 
 __all__ = ["fill"]
 

@@ -20,7 +20,7 @@ from amnl_tune.rul.preparation import PreparedData, prepare
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.settings import Settings
 from amnl_tune.training.config import RunConfig, published_defaults
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 NARROW: dict[str, Any] = {
     "conv_channels": [16, 32, 16], "hidden_size": 32, "num_layers": 1, "num_heads": 4, "fc_sizes": [64, 32, 16],

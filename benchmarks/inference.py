@@ -22,13 +22,12 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from amnl_tune.rul.history import channel_names
-from amnl_tune.rul.network import AMNL
-from amnl_tune.training.config import RunConfig, published_defaults
-from amnl_tune.training.gauges import wait
-from amnl_tune.training.heap import freed_memory_kept
-from amnl_tune.training.inference import Predictor
-from amnl_tune.training.precision import Precision
+from amnl_tune.rul.networks.amnl import AMNL
+from amnl_tune.training.config import Precision, RunConfig, published_defaults
+from amnl_tune.training.evaluation import Predictor
+from amnl_tune.training.execution import freed_memory_kept
 from amnl_tune.training.state import RunState
+from amnl_tune.training.timing import wait
 
 Predict = Callable[[Tensor], Any]
 

@@ -17,15 +17,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from amnl_tune.results.dashboard.annotations import annotated
-from amnl_tune.results.dashboard.routes import with_our_pages
-from amnl_tune.results.dashboard.wsgi import Answer, Environ, StartResponse
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import Prior, freeze, settle_prior
-from amnl_tune.search.study_file import load_study_spec
-from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.dashboard.annotations import annotated
+from amnl_tune.dashboard.http import Answer, Environ, StartResponse
+from amnl_tune.dashboard.pages import with_our_pages
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.optuna_storage import borrowed_storage
+from amnl_tune.database.schema import upgrade
+from amnl_tune.ledger.studies import Prior, freeze, settle_prior
+from amnl_tune.search.trials import create_optuna_study
+from amnl_tune.studies.study_file import load_study_spec
 from benchmarks.filled import fill
 
 STUDY = Path(__file__).parents[1] / "studies" / "fd001.toml"

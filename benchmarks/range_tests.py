@@ -19,10 +19,10 @@ import torch
 
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.study_file import load_study_spec
 from amnl_tune.settings import Settings
-from amnl_tune.training.lr_range_test import RangeTestOptions, lr_range_test
-from amnl_tune.training.suggestion import Suggestion, suggestions
+from amnl_tune.studies.study_file import load_study_spec
+from amnl_tune.training.config import RangeTestOptions, Suggestion
+from amnl_tune.training.lr_range import lr_range_test, suggestions
 
 STUDIES = Path(__file__).parents[1] / "studies"
 SEEDS = (42, 43)

@@ -25,8 +25,8 @@ import psycopg
 from chaos.arena import Database
 from sqlalchemy import func, select
 
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow
 from benchmarks.crowd import EPOCHS, Crowd, Told
 from benchmarks.storage_arms import Arm, Ours, grpc, grpc_server, journal, prepare, prepare_journal, rdb
 

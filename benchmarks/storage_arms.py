@@ -13,14 +13,15 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBSt
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
-from amnl_tune.search.ledger.competition import Competition
-from amnl_tune.search.ledger.engine import Ledger, parse_url
-from amnl_tune.search.ledger.models import Origin, StudyRow
-from amnl_tune.search.ledger.reporting import ReportLine
-from amnl_tune.search.ledger.runs import Budget, Lease, claim, held
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.optuna_parts import experiments_intended
-from amnl_tune.search.trials import open_storage
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import Origin, StudyRow
+from amnl_tune.database.optuna_storage import open_storage
+from amnl_tune.database.schema import upgrade
+from amnl_tune.database.urls import parse_url
+from amnl_tune.ledger.epochs import ReportLine
+from amnl_tune.ledger.leases import Budget, Lease, claim, held
+from amnl_tune.ledger.standing import Competition
+from amnl_tune.studies.optuna_parts import experiments_intended
 from benchmarks.filled import fill
 
 __all__ = ["STUDY", "Arm", "Ours", "Reporting", "grpc_server", "prepare", "prepare_journal"]

@@ -16,16 +16,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from amnl_tune.cli.quiet import quiet_libraries
-from amnl_tune.results.planning.overhead import measure_overheads
-from amnl_tune.results.planning.rehearsal import Rehearsal, Station
-from amnl_tune.rul.cache import cached_prepare
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.cli.options import quiet_libraries
+from amnl_tune.host import physical_cores
+from amnl_tune.measure.plan.overhead import measure_overheads
+from amnl_tune.measure.plan.rehearsal import Rehearsal, Station
+from amnl_tune.rul.preparation import cached_prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.devices import resolve_device
-from amnl_tune.search.host import physical_cores
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import load_study_spec
+from amnl_tune.training.execution import resolve_device
 
 FD001 = Path(__file__).parents[1] / "studies" / "fd001.toml"
 

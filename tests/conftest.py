@@ -22,6 +22,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background; the tests' processes, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["ledgers", "scored"]
+
 # Read before the environment of each test is cleaned; absolute, since tests may change the working directory.
 _REAL_DATA = Path(os.environ["AMNL_TUNE_DATA"]).absolute() if os.environ.get("AMNL_TUNE_DATA") else None
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.study_file import load_study_spec
 from amnl_tune.search.worker import open_workplace, work
+from amnl_tune.studies.study_file import load_study_spec
 
 __all__ = ["train_here"]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.reporting import ReportLine, Verdict
-from amnl_tune.search.ledger.runs import Lease, held
+from amnl_tune.database.engine import Ledger
+from amnl_tune.ledger.epochs import ReportLine, Verdict
+from amnl_tune.ledger.leases import Lease, held
 
 __all__ = ["report_epoch", "settle"]
 

@@ -15,9 +15,9 @@ from amnl_tune import api
 from amnl_tune.bounds import MOST_SEEDS, require
 from amnl_tune.cli.app import app
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.search.promotion import seeds_for
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.promotion.candidates import seeds_for
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 
 NO_BOUND = {

@@ -10,7 +10,7 @@ import pytest
 
 from amnl_tune import installation
 from amnl_tune.cli.run import OFFERS
-from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.studies.study_file import load_study_spec
 
 ROOT = Path(installation.__file__).parents[1]
 EXTRAS = sorted(set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]) - {"dev"})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amnl_tune.cli.quiet import DiscreetFormatter
+from amnl_tune.cli.options import DiscreetFormatter
 from amnl_tune.errors import StorageError
 from amnl_tune.masking import has_stray_at, masked, without_secrets
 from amnl_tune.settings import Settings

@@ -10,42 +10,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from amnl_tune import __version__
-from amnl_tune.cli import (
-    bench,
-    compare,
-    dashboard,
-    data,
-    database,
-    doctor,
-    interrupts,
-    launch,
-    lr_find,
-    outputs,
-    plan,
-    predict,
-    profile,
-    promote,
-    replay,
-    run,
-    streams,
-    study,
-    verify,
-    worker,
-    workers,
-)
-from amnl_tune.cli.quiet import DiscreetFormatter
+from amnl_tune.cli import dashboard, data, database, doctor, export, launch, run, streams, study, worker
+from amnl_tune.cli.measure import bench, plan, profile
+from amnl_tune.cli.options import DiscreetFormatter
 from amnl_tune.documents import brief, printable
 from amnl_tune.errors import AmnlTuneError
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.inherited import settle
 from amnl_tune.masking import without_secrets
 from amnl_tune.settings import wait_passively
-
-__all__ = ["app", "main"]
+from amnl_tune.version import __version__
 
 USER_ERROR = 2
-
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """Of every wrong option and argument: click's own, or that of the click inside typer."""
@@ -104,19 +80,19 @@ app = typer.Typer(
 )
 app.command(epilog="Example: amnl-tune run studies/quickstart.toml --workers 2")(run.run)
 app.command(epilog="Example: amnl-tune worker fd001 --storage postgresql://me@db/amnl")(worker.worker)
-app.command(epilog="Example: amnl-tune workers fd001 --watch")(workers.workers)
+app.command(epilog="Example: amnl-tune workers fd001 --watch")(worker.workers)
 app.command(epilog="Example: amnl-tune doctor --fix")(doctor.doctor)
 app.command(epilog="Example: amnl-tune launch fd001 --on slurm --workers 8 --gpus-per-worker 1")(launch.launch)
-app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(lr_find.lr_find)
+app.command(name="lr-find", epilog="Example: amnl-tune lr-find studies/fd001.toml")(profile.lr_find)
 app.command(epilog="Example: amnl-tune plan studies/fd001.toml --preset production --out plan.html")(plan.plan)
 app.command(epilog="Example: amnl-tune profile studies/fd001.toml --trace trace.json")(profile.profile)
 app.command(epilog="Example: amnl-tune bench studies/fd001.toml --rounds 7")(bench.bench)
-app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(promote.promote)
-app.command(epilog="Example: amnl-tune replay fd001 7")(replay.replay)
-app.add_typer(outputs.app)
-app.command(epilog="Example: amnl-tune compare fd001 fd003 --out compare.html")(compare.compare)
-app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(predict.predict)
-app.command(epilog="Example: amnl-tune verify exports/quickstart")(verify.verify)
+app.command(epilog="Example: amnl-tune promote fd001 --top 3 --seeds 5")(run.promote)
+app.command(epilog="Example: amnl-tune replay fd001 7")(doctor.replay)
+app.add_typer(export.app)
+app.command(epilog="Example: amnl-tune compare fd001 fd003 --out compare.html")(export.compare)
+app.command(epilog="Example: amnl-tune predict exports/quickstart test_FD001.txt --out rul.csv")(export.predict)
+app.command(epilog="Example: amnl-tune verify exports/quickstart")(export.verify)
 app.command(epilog="Example: amnl-tune dashboard --port 8080")(dashboard.dashboard)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
@@ -140,13 +116,13 @@ def _options(
 
 def main() -> None:
     """The console script."""
-    interrupts.keep_interrupts()
+    streams.keep_interrupts()
     settle(os.environ)
     wait_passively()
     if logging.lastResort:  # of what is logged where nothing has been set up
         logging.lastResort.setFormatter(DiscreetFormatter())
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # commands may have an answer of their own
-        signal.signal(signal.SIGTERM, interrupts.as_interrupt)
+        signal.signal(signal.SIGTERM, streams.as_interrupt)
     try:
         with streams.guarded():
             app()

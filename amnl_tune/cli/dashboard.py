@@ -14,9 +14,7 @@ from amnl_tune.cli.options import ArtifactUrl, Home, Storage, existing_ledger, s
 from amnl_tune.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from amnl_tune.results.dashboard.credentials import Credentials
-
-__all__ = ["dashboard"]
+    from amnl_tune.dashboard.credentials import Credentials
 
 CREDENTIALS = "AMNL_TUNE_DASHBOARD_CREDENTIALS"
 SECRET = "AMNL_TUNE_DASHBOARD_SECRET"
@@ -57,13 +55,12 @@ def dashboard(
     if hash_password:
         typer.echo(_hashed())
         return
-    from amnl_tune.cli.quiet import quiet_libraries
-    from amnl_tune.results.dashboard.app import dashboard_app
-    from amnl_tune.results.dashboard.guard import Rules
-    from amnl_tune.results.dashboard.mount import checked_prefix
-    from amnl_tune.results.dashboard.server import serve
-    from amnl_tune.search.artifacts import Artifacts
-    from amnl_tune.search.trials import open_storage
+    from amnl_tune.artifacts import Artifacts
+    from amnl_tune.cli.options import quiet_libraries
+    from amnl_tune.dashboard.app import checked_prefix, dashboard_app
+    from amnl_tune.dashboard.guard import Rules
+    from amnl_tune.dashboard.server import serve
+    from amnl_tune.database.optuna_storage import open_storage
 
     prefix = checked_prefix(prefix)
     who = _credentials(credentials, host)
@@ -97,8 +94,8 @@ def _stopped() -> threading.Event:
 
 
 def _credentials(file: Path | None, host: str) -> "Credentials":
-    from amnl_tune.results.dashboard.credentials import parse_credentials, token_credentials
-    from amnl_tune.results.dashboard.server import is_local
+    from amnl_tune.dashboard.credentials import parse_credentials, token_credentials
+    from amnl_tune.dashboard.server import is_local
 
     if file is not None:
         try:
@@ -142,7 +139,7 @@ def _secret() -> dict[str, bytes]:
 
 def _hashed() -> str:
     """A credentials line; user and password from the terminal, or from two lines of standard input."""
-    from amnl_tune.results.dashboard.credentials import credentials_line
+    from amnl_tune.dashboard.credentials import credentials_line
 
     if not sys.stdin.isatty():
         user, password = (sys.stdin.readline().rstrip("\r\n") for _ in range(2))

@@ -1,20 +1,17 @@
 """`amnl-tune data`: get the C-MAPSS files, verify them, say what is in a data set."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amnl_tune.cli.display import download_progress
 from amnl_tune.cli.options import DataDir, Home, Json, settings
 from amnl_tune.errors import DataError, DataNotFoundError
 
 if TYPE_CHECKING:
     from amnl_tune.rul.sources import FleetSource
-
-__all__ = ["app", "download_progress"]
 
 app = typer.Typer(no_args_is_help=True, help="Get the C-MAPSS files, verify them, say what is in a data set.")
 
@@ -31,7 +28,7 @@ def fetch(
 
     Files already there and right are kept; an interrupted download goes on where it stopped.
     """
-    from amnl_tune.rul import archive
+    from amnl_tune.rul import fetch as archive
 
     directories = settings(None, home, data_dir).data_dirs
     target = data_dir or directories[-1]
@@ -47,7 +44,7 @@ def fetch(
 @app.command(epilog="Example: amnl-tune data verify --data-dir ~/cmapss")
 def verify(data_dir: DataDir = None, home: Home = None, as_json: Json = False) -> None:
     """Compare the twelve files with NASA's SHA-256, as a study would find them."""
-    from amnl_tune.rul import archive
+    from amnl_tune.rul import fetch as archive
 
     checks = archive.verify(settings(None, home, data_dir).data_dirs)
     if as_json:
@@ -78,7 +75,7 @@ def info(
 
     A broken one is named, the others are told.
     """
-    from amnl_tune.rul.cmapss import SUBSETS
+    from amnl_tune.rul.layouts import SUBSETS
     from amnl_tune.rul.sources import FleetSource
 
     source = FleetSource(settings(None, home, data_dir).data_dirs)
@@ -103,7 +100,7 @@ def info(
 
 def _facts(source: "FleetSource", name: str) -> dict[str, Any]:
     """What is known of one data set; None where a fleet of the user's own has no test engines."""
-    from amnl_tune.rul.cmapss import CONDITIONS, file_names
+    from amnl_tune.rul.layouts import CONDITIONS, file_names
     from amnl_tune.rul.metrics import mean_predictor_rmse
 
     fleet = source.training(name)
@@ -146,36 +143,6 @@ def _print_facts(facts: list[dict[str, Any]]) -> None:
     typer.echo("cycles: min/median/max of training engines; mean RMSE: predicting the mean capped test label")
     for fact in facts:
         typer.echo(f"{fact['name']}  {fact['sha256']}  {fact['path']}")
-
-
-@contextmanager
-def download_progress() -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal, else a line at each quarter; on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Quarters()
-        return
-    columns = (TextColumn("C-MAPSS"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Quarters:
-    """Prints a line each time another quarter of the bytes is here."""
-
-    def __init__(self) -> None:
-        self.printed = -1
-
-    def __call__(self, done: int, total: int | None) -> None:
-        quarter = 4 * done // total if total else 0
-        if quarter != self.printed:
-            self.printed = quarter
-            of = f" of {total / 1e6:.1f}" if total else ""
-            typer.echo(f"C-MAPSS: {done / 1e6:.1f}{of} MB", err=True)
 
 
 def _folders(checks: "list[Any]") -> str:

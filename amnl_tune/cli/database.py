@@ -14,9 +14,7 @@ from amnl_tune.cli.options import Home, Json, Storage, finite, settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from amnl_tune.search.ledger.inspection import DatabaseStatus
-
-__all__ = ["app", "size"]
+    from amnl_tune.database.inspection import DatabaseStatus
 
 SUMMARY = "The shared storage: its schema, its state, its backups."
 app = typer.Typer(no_args_is_help=True, help=SUMMARY)
@@ -37,9 +35,9 @@ def upgrade(
     ] = 0.0,
 ) -> None:
     """Create or upgrade Optuna's tables and ours; `amnl-tune run` does so by itself. Make a backup first."""
-    from amnl_tune.search.ledger.schema import await_server
-    from amnl_tune.search.ledger.schema import upgrade as upgrade_schema
-    from amnl_tune.search.ledger.urls import parse_url, shown_url
+    from amnl_tune.database.schema import await_server
+    from amnl_tune.database.schema import upgrade as upgrade_schema
+    from amnl_tune.database.urls import parse_url, shown_url
 
     places = settings(storage, home)
     await_server(places.storage, wait)
@@ -54,8 +52,8 @@ def status(storage: Storage = None, home: Home = None, as_json: Json = False) ->
 
     from rich.console import Console
 
+    from amnl_tune.database.inspection import database_status
     from amnl_tune.errors import StorageError
-    from amnl_tune.search.ledger.inspection import database_status
 
     found = database_status(settings(storage, home).storage)
     if as_json:
@@ -77,7 +75,7 @@ def backup(
 
     Checkpoints and promoted weights are files below the home folder: copy them with what you copy files with.
     """
-    from amnl_tune.search.ledger.backup import back_up
+    from amnl_tune.database.backup import back_up
 
     with _bar("backup") as progress:
         made = back_up(settings(storage, home).storage, out, progress)
@@ -94,10 +92,10 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring a backup into an empty database, SQLite or PostgreSQL: all of it, or nothing."""
+    from amnl_tune.database.backup import restore as restore_backup
+    from amnl_tune.database.schema import head_revision
+    from amnl_tune.database.urls import parse_url, shown_url
     from amnl_tune.installation import as_typed_here
-    from amnl_tune.search.ledger.backup import restore as restore_backup
-    from amnl_tune.search.ledger.schema import head_revision
-    from amnl_tune.search.ledger.urls import parse_url, shown_url
 
     places = settings(storage, home)
     with _bar("restore") as progress:

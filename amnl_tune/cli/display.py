@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, TextColumn
@@ -11,12 +13,44 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from amnl_tune.search.host import machine_of
-from amnl_tune.search.ledger.models import RunStatus
-from amnl_tune.search.ledger.runs import FINISHED
-from amnl_tune.search.progress import Progress, RunView, WorkerView
+from amnl_tune.database.models import RunStatus
+from amnl_tune.host import machine_of
+from amnl_tune.ledger.leases import FINISHED
+from amnl_tune.ledger.progress import Progress, RunView, WorkerView
 
-__all__ = ["Watch", "clock", "watching"]
+if TYPE_CHECKING:
+    pass
+
+
+@contextmanager
+def download_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal, else a line at each quarter; on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Quarters()
+        return
+    columns = (TextColumn("C-MAPSS"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Quarters:
+    """Prints a line each time another quarter of the bytes is here."""
+
+    def __init__(self) -> None:
+        self.printed = -1
+
+    def __call__(self, done: int, total: int | None) -> None:
+        quarter = 4 * done // total if total else 0
+        if quarter != self.printed:
+            self.printed = quarter
+            of = f" of {total / 1e6:.1f}" if total else ""
+            typer.echo(f"C-MAPSS: {done / 1e6:.1f}{of} MB", err=True)
+
 
 Watch = Callable[[Progress], None]
 

@@ -2,17 +2,14 @@
 
 import os
 import signal
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from amnl_tune.bounds import MOST_GPUS, MOST_THREADS, MOST_WORKERS
-from amnl_tune.cli.interrupts import as_interrupt
+from amnl_tune.cli.launchers import Wishes
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, finite, settings
-from amnl_tune.settings import Settings
-
-__all__ = ["Wishes", "launch"]
+from amnl_tune.cli.streams import as_interrupt
 
 RAY, SLURM, KUBERNETES = "Ray", "Slurm", "Kubernetes"
 
@@ -72,26 +69,6 @@ VolumeClaim = Annotated[
     str | None,
     typer.Option(help="PersistentVolumeClaim of the home folder, ReadWriteMany.", rich_help_panel=KUBERNETES),
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What the user asked for, less what only one launcher knows; None: not said.
-
-    Attributes:
-        gpus: of each worker. threads: of each worker.
-        wait: whether workers wait for the study to be prepared.
-    """
-
-    study: str
-    places: Settings
-    workers: int | None
-    gpus: float | None
-    threads: int | None
-    device: str | None
-    wait: bool
-    tensorboard: bool
-    as_json: bool
 
 
 def launch(

@@ -6,17 +6,24 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import typer
 from rich.console import Console
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.display import watching
-from amnl_tune.cli.launch import Wishes
-from amnl_tune.cli.options import existing_ledger, mlflow_uri
+from amnl_tune.cli.options import (
+    existing_ledger,
+    mlflow_uri,
+)
 from amnl_tune.cli.summary import print_summary
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.urls import parse_url
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
+from amnl_tune.host import physical_cores, threads_for
 from amnl_tune.launch import kubernetes, ray_cluster, slurm
 from amnl_tune.launch.command import (
     Launcher,
@@ -28,19 +35,36 @@ from amnl_tune.launch.command import (
 from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.launch.slots import Slot, chosen_gpus, cpu_slots, gpu_slots, overload, visible_gpus
-from amnl_tune.results.summary import summarize
+from amnl_tune.ledger.leases import open_runs, trials_left
+from amnl_tune.ledger.progress import progress
+from amnl_tune.ledger.stored import stored_spec
+from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.results.facts import summarize
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.host import physical_cores, threads_for
-from amnl_tune.search.ledger.engine import Ledger, parse_url
-from amnl_tune.search.ledger.runs import open_runs, trials_left
-from amnl_tune.search.ledger.stored import stored_spec
-from amnl_tune.search.ledger.studies import find_study, prior_of
-from amnl_tune.search.progress import progress
-from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.trials import budget_of
+from amnl_tune.settings import Settings
+from amnl_tune.studies.spec import StudySpec
 
-__all__ = ["on_kubernetes", "on_ray", "on_slurm", "on_this_machine"]
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the user asked for, less what only one launcher knows; None: not said.
+
+    Attributes:
+        gpus: of each worker. threads: of each worker.
+        wait: whether workers wait for the study to be prepared.
+    """
+
+    study: str
+    places: Settings
+    workers: int | None
+    gpus: float | None
+    threads: int | None
+    device: str | None
+    wait: bool
+    tensorboard: bool
+    as_json: bool
+
 
 POLL_SECONDS = 0.5
 

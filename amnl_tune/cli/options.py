@@ -1,5 +1,6 @@
-"""Options that several commands share, so that each is written once."""
+"""Options that several commands share, so that each is written once; what is kept off screen and logs."""
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -8,33 +9,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from amnl_tune.bounds import MOST_THREADS
+from amnl_tune.masking import without_secrets
 from amnl_tune.settings import Settings
 
 if TYPE_CHECKING:
-    from amnl_tune.search.ledger.engine import Ledger
+    from amnl_tune.database.engine import Ledger
 
-__all__ = [
-    "ArtifactUrl",
-    "DataDir",
-    "Device",
-    "Home",
-    "Json",
-    "Precision",
-    "Storage",
-    "Study",
-    "StudyFile",
-    "Tensorboard",
-    "Threads",
-    "existing_ledger",
-    "finite",
-    "settings",
-    "study_name",
-]
+
+class DiscreetFormatter(logging.Formatter):
+    """Log lines, tracebacks included, without the secrets of URLs, whichever library wrote them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+def quiet_libraries() -> None:
+    """Optuna logs each study and trial; the display and the worker's log tell the same."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def study_name(name: str | None) -> str | None:
     """A name that may become a file's. Raises StudyError."""
-    from amnl_tune.search.names import require_study_name
+    from amnl_tune.studies.names import require_study_name
 
     return None if name is None else require_study_name(name)
 
@@ -94,8 +92,8 @@ def mlflow_uri() -> str | None:
 
 def existing_ledger(places: Settings) -> "Ledger":
     """The ledger of a storage that must be there already. Raises StorageError."""
-    from amnl_tune.search.ledger.engine import Ledger
-    from amnl_tune.search.ledger.schema import require_schema
+    from amnl_tune.database.engine import Ledger
+    from amnl_tune.database.schema import require_schema
 
     require_schema(places.storage)
     return Ledger(places.storage)

@@ -9,34 +9,31 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from amnl_tune.cli.data import download_progress
-from amnl_tune.cli.display import watching
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.cli.display import download_progress, watching
 from amnl_tune.cli.options import mlflow_uri
+from amnl_tune.database.engine import Ledger
 from amnl_tune.errors import DataNotFoundError, StorageAwayError, StudyError
+from amnl_tune.host import threads_for
 from amnl_tune.installation import as_typed_here
 from amnl_tune.launch.command import WorkerPlaces, require_enough_storage
 from amnl_tune.launch.inherited import inherited
 from amnl_tune.launch.local import LocalWorkers
-from amnl_tune.rul import archive
-from amnl_tune.rul.cmapss import CHECKSUMS
+from amnl_tune.ledger.artifact_probe import require_shared_artifacts
+from amnl_tune.ledger.leases import open_runs, trials_left
+from amnl_tune.ledger.progress import progress
+from amnl_tune.ledger.promotions import latest_promotion
+from amnl_tune.ledger.studies import Prior, find_study
+from amnl_tune.promotion.scores import latest_scores
+from amnl_tune.rul import fetch
+from amnl_tune.rul.layouts import CHECKSUMS
 from amnl_tune.rul.simulator import SIMULATED
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifact_probe import require_shared_artifacts
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.host import threads_for
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.runs import open_runs, trials_left
-from amnl_tune.search.ledger.studies import Prior, find_study
-from amnl_tune.search.looks import latest_scores
-from amnl_tune.search.progress import progress
-from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.spec_tables import Incumbent
-from amnl_tune.search.tracking import require_mlflow
+from amnl_tune.search.epoch_logs import require_mlflow
 from amnl_tune.search.trials import budget_of
 from amnl_tune.settings import Settings
-
-__all__ = ["Session", "on_available_data"]
+from amnl_tune.studies.sections import Incumbent
+from amnl_tune.studies.spec import StudySpec
 
 POLL_SECONDS = 0.5
 Answer = TypeVar("Answer")
@@ -224,7 +221,7 @@ def on_available_data(spec: StudySpec, source: FleetSource, console: Console) ->
             source.test(spec.data.dataset)
         console.print(f"{spec.data.dataset} is not on this machine: downloading NASA's archive ...", highlight=False)
         with download_progress() as shown:
-            archive.fetch(source.directories[-1], progress=shown)
+            fetch.fetch(source.directories[-1], progress=shown)
         return spec
     except DataNotFoundError as error:
         if spec.data.fallback is None:

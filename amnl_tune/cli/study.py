@@ -10,8 +10,6 @@ from amnl_tune.bounds import MOST_EPOCHS_IN_ALL, MOST_HOURS, MOST_PRICE, MOST_TR
 from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existing_ledger, finite, settings
 from amnl_tune.installation import as_typed_here
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="List, show, stop, resume and extend studies; check study files.")
 
 
@@ -23,9 +21,9 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
 
     from amnl_tune.errors import StudyError
     from amnl_tune.files import json_text
-    from amnl_tune.results.summary import summarize
-    from amnl_tune.search.ledger.stored import told_apart
-    from amnl_tune.search.ledger.studies import all_studies
+    from amnl_tune.ledger.stored import told_apart
+    from amnl_tune.ledger.studies import all_studies
+    from amnl_tune.results.facts import summarize
 
     ledger = existing_ledger(settings(storage, home))
     readable, problems = told_apart(all_studies(ledger))
@@ -75,7 +73,7 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
 
     from amnl_tune.cli.summary import print_summary
     from amnl_tune.files import json_text
-    from amnl_tune.results.summary import summarize
+    from amnl_tune.results.facts import summarize
 
     facts = summarize(existing_ledger(settings(storage, home)), study)
     if as_json:
@@ -111,7 +109,7 @@ def trials(
 @app.command(epilog="Example: amnl-tune study check studies/fd001.toml")
 def check(file: StudyFile, as_json: Json = False) -> None:
     """Check a study file: every problem is listed at its key."""
-    from amnl_tune.search.study_file import load_study_spec
+    from amnl_tune.studies.study_file import load_study_spec
 
     spec = load_study_spec(file)
     incumbent = spec.run_config(spec.incumbent_parameters())
@@ -136,7 +134,7 @@ def check(file: StudyFile, as_json: Json = False) -> None:
 @app.command(epilog="Example: amnl-tune study stop fd001")
 def stop(study: Study, storage: Storage = None, home: Home = None, as_json: Json = False) -> None:
     """Stop a study everywhere: every worker checkpoints and leaves at the end of its epoch."""
-    from amnl_tune.search.ledger.studies import stop_study
+    from amnl_tune.ledger.studies import stop_study
 
     changed = stop_study(existing_ledger(settings(storage, home)), study)
     said = "its workers leave at the end of their epoch" if changed else "it was stopped already"
@@ -146,7 +144,7 @@ def stop(study: Study, storage: Storage = None, home: Home = None, as_json: Json
 @app.command(epilog="Example: amnl-tune study resume fd001")
 def resume(study: Study, storage: Storage = None, home: Home = None, as_json: Json = False) -> None:
     """Let a stopped study go on: its trials continue from their checkpoints as soon as workers join."""
-    from amnl_tune.search.ledger.studies import resume_study
+    from amnl_tune.ledger.studies import resume_study
 
     changed = resume_study(existing_ledger(settings(storage, home)), study)
     said = "resumed" if changed else "it was not stopped"
@@ -174,8 +172,8 @@ def extend(
 ) -> None:
     """Raise a study's budget to new totals; workers that are at it see them with their next epoch."""
     from amnl_tune.errors import ConfigurationError
-    from amnl_tune.search.ledger.studies import extend_study
-    from amnl_tune.search.spec_tables import seconds
+    from amnl_tune.ledger.studies import extend_study
+    from amnl_tune.studies.sections import seconds
 
     try:
         limit = None if wall_time is None else float(seconds(f"{wall_time}s" if wall_time.isdigit() else wall_time))

@@ -9,8 +9,6 @@ from rich.table import Table
 from amnl_tune.installation import as_typed_here
 from amnl_tune.results import sentences
 
-__all__ = ["print_summary"]
-
 
 def print_summary(console: Console, facts: dict[str, Any]) -> None:
     """What `results.summary.summarize` found, for reading."""

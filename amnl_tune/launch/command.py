@@ -5,20 +5,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from amnl_tune.database.engine import SQLITE_WORKERS
+from amnl_tune.database.urls import parse_url
 from amnl_tune.errors import ConfigurationError, StorageError
 from amnl_tune.masking import masked
-from amnl_tune.search.ledger.engine import SQLITE_WORKERS, parse_url
 from amnl_tune.settings import Settings
 
-__all__ = [
-    "Launcher",
-    "WorkerCommand",
-    "WorkerPlaces",
-    "require_enough_storage",
-    "require_shared_storage",
-    "thread_environment",
-]
-
+WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
+"""Environment variable: a process number."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -3,8 +3,6 @@
 import signal
 from pathlib import Path
 
-__all__ = ["last_line", "said", "words"]
-
 TAIL = 64 * 1024
 """Bytes of a log's end that are looked at for a last line."""
 

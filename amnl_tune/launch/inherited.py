@@ -11,8 +11,6 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-__all__ = ["inherited", "own_package", "settle"]
-
 SAFE_PATH = "PYTHONSAFEPATH"
 """No file of the current folder, a `random.py` say, is taken for a library's."""
 

@@ -12,14 +12,12 @@ from typing import Any
 
 import yaml
 
-from amnl_tune import __version__
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import USER_ERROR
 from amnl_tune.masking import masked
-
-__all__ = ["PodSettings", "as_yaml", "worker_job"]
+from amnl_tune.version import __version__
 
 TERMINATION_SECONDS = 30
 """terminationGracePeriodSeconds: a worker leaves within 20 s of SIGTERM."""

@@ -15,8 +15,6 @@ from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import GRACE_SECONDS, SupervisedWorker
 
-__all__ = ["RayWorkers", "connected", "host_names", "this_host", "unplaceable"]
-
 STORE_BYTES = 100 * 2**20
 """Object store of a cluster that we start: workers exchange nothing by Ray."""
 

@@ -10,17 +10,6 @@ from math import ceil, floor
 from amnl_tune.bounds import MOST_GPUS
 from amnl_tune.errors import ConfigurationError
 
-__all__ = [
-    "CUDA_VISIBLE_DEVICES",
-    "Slot",
-    "check_share",
-    "chosen_gpus",
-    "cpu_slots",
-    "gpu_slots",
-    "overload",
-    "visible_gpus",
-]
-
 CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 

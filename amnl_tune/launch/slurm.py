@@ -27,8 +27,6 @@ from amnl_tune.launch.inherited import own_package
 from amnl_tune.launch.slots import check_share
 from amnl_tune.launch.supervision import GRACE_SECONDS, SupervisedWorker
 
-__all__ = ["JobSettings", "SlurmWorker", "host_names", "minutes", "pass_through", "submit", "this_host"]
-
 SIGNAL_SECONDS = 90
 """Before its end that a job gets the warning signal: far more than a worker needs to leave."""
 

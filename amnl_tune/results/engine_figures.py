@@ -5,9 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from amnl_tune.results.figures import BLUE, GREEN, GREY, LOG_FROM, ORANGE, blank_figure, styled
-
-__all__ = ["bands_figure", "health_figure", "lives_figure", "penalties_figure", "promotion_figure", "scatter_figure"]
+from amnl_tune.results.style import BLUE, GREEN, GREY, LOG_FROM, ORANGE, blank_figure, styled
 
 MOST_ENGINES = 30
 TIMING = {"early": BLUE, "late": ORANGE}
@@ -132,3 +130,20 @@ def promotion_figure(promotion: pd.DataFrame) -> go.Figure:
         figure.update_xaxes(title=f"test {metric}{unit}", type="log" if log else "linear", row=1, col=column)
         figure.update_yaxes(showticklabels=column == 1, automargin=True, row=1, col=column)
     return figure.update_yaxes(autorange="reversed").update_layout(height=160 + 40 * promotion["who"].nunique())
+
+
+def prediction_figure(engines: pd.DataFrame) -> go.Figure:
+    """Predicted and true RUL of each test engine, in order of the true one. From `engine_frames.engines_frame`."""
+    figure = blank_figure("test engines, longest-lived first", "RUL (cycles)")
+    order = list(range(len(engines)))
+    figure.add_scatter(x=order, y=engines["true"], mode="lines", name="true (capped at 125)", line={"color": ORANGE})
+    figure.add_scatter(
+        x=order,
+        y=engines["predicted"],
+        mode="markers",
+        name="predicted",
+        marker={"color": BLUE, "size": 7},
+        text=engines["unit"],
+        hovertemplate="engine %{text}: %{y:.0f}<extra></extra>",
+    )
+    return figure

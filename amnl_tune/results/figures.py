@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,36 +10,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
+from amnl_tune.ledger.range_tests import RangeTest
 from amnl_tune.results.frames import RUN_COLUMNS, range_test_frame
-from amnl_tune.search.ledger.range_tests import RangeTest
+from amnl_tune.results.style import BLUE, GREEN, GREY, LOG_FROM, ORANGE, PALETTE, RMSE, blank_figure, focused
 
-__all__ = [
-    "ParallelAxis",
-    "blank_figure",
-    "focused",
-    "full_runs_figure",
-    "history_figure",
-    "importance_figure",
-    "learning_curves_figure",
-    "parallel_axes",
-    "parallel_figure",
-    "prediction_figure",
-    "range_test_figure",
-    "styled",
-    "write_range_test",
-]
-
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
-PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY)
-RMSE = "validation RMSE (cycles)"
 PUBLISHED = "published defaults"
-BEYOND = 3.0
-"""Values above so many medians are off the axis: one diverged run would flatten all others."""
 
 MOST_NAMES = 10
 MOST_LINES = 100
-LOG_FROM = 20.0
-"""Ratio of a setting's ends from which its axis is logarithmic."""
 
 FEW = 5
 """Different numbers up to which each is a tick of its own."""
@@ -129,23 +107,6 @@ def range_test_figure(test: RangeTest) -> go.Figure:
                 marker={"color": colour, "size": 12, "symbol": "diamond"},
             )
     figure.update_xaxes(type="log", exponentformat="power")
-    return figure
-
-
-def prediction_figure(engines: pd.DataFrame) -> go.Figure:
-    """Predicted and true RUL of each test engine, in order of the true one. From `engine_frames.engines_frame`."""
-    figure = blank_figure("test engines, longest-lived first", "RUL (cycles)")
-    order = list(range(len(engines)))
-    figure.add_scatter(x=order, y=engines["true"], mode="lines", name="true (capped at 125)", line={"color": ORANGE})
-    figure.add_scatter(
-        x=order,
-        y=engines["predicted"],
-        mode="markers",
-        name="predicted",
-        marker={"color": BLUE, "size": 7},
-        text=engines["unit"],
-        hovertemplate="engine %{text}: %{y:.0f}<extra></extra>",
-    )
     return figure
 
 
@@ -239,30 +200,3 @@ def write_range_test(test: RangeTest, path: Path) -> None:
     figure = range_test_figure(test).update_layout(title="LR range test", margin={"t": 90}, height=480)
     page = figure.to_html(include_plotlyjs=True)
     write_content(path, page.encode())
-
-
-def blank_figure(x: str, y: str) -> go.Figure:
-    """Axes with titles in the common style, nothing drawn yet."""
-    return styled(go.Figure(), x, y)
-
-
-def styled(figure: go.Figure, x: str, y: str) -> go.Figure:
-    """The figure in the common style, its axes with these titles."""
-    figure.update_layout(
-        template="none",
-        height=380,
-        margin={"l": 60, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )
-    figure.update_xaxes(title=x, gridcolor="#8884", zeroline=False, automargin=True)
-    return figure.update_yaxes(title=y, gridcolor="#8884", zeroline=False, automargin=True)
-
-
-def focused(figure: go.Figure, values: Iterable[float | None]) -> go.Figure:
-    """The same, its axis cut above a few medians of the values where some are beyond that."""
-    known = pd.Series(list(values), dtype=float).dropna()
-    limit = BEYOND * float(known.median()) if len(known) else math.inf
-    if len(known) and known.max() > limit:
-        inside = known[known <= limit]
-        figure.update_yaxes(range=[max(0.0, inside.min() - 0.05 * inside.max()), 1.05 * inside.max()])
-    return figure

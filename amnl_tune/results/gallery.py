@@ -6,19 +6,16 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from amnl_tune.results import engine_figures, engine_frames, figures, frames, search_figures
-from amnl_tune.results.tables import attempts_frame
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import Origin, StudyRow
-from amnl_tune.search.ledger.range_tests import RangeTest, find_range_test
-from amnl_tune.search.ledger.stored import stored_spec
-from amnl_tune.search.ledger.studies import find_study, prior_of
-from amnl_tune.search.looks import latest_scores
-from amnl_tune.search.promotion import latest_promotion
-from amnl_tune.search.scores import CandidateKind, TestScores
-from amnl_tune.training.suggestion import Suggestion
-
-__all__ = ["PREFIX", "Picture", "pictures"]
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import Origin, StudyRow
+from amnl_tune.ledger.promotions import latest_promotion
+from amnl_tune.ledger.range_tests import RangeTest, find_range_test
+from amnl_tune.ledger.stored import stored_spec
+from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.promotion.scores import CandidateKind, TestScores, latest_scores
+from amnl_tune.results import engine_figures, figures, frames, search_figures
+from amnl_tune.results.frames import attempts_frame
+from amnl_tune.training.config import Suggestion
 
 PREFIX = "amnl-"
 MOST_CURVES = 300
@@ -102,7 +99,7 @@ def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:
         if len(epochs):
             yield _picture("full-runs", "Full-length runs", "A line a seed, a colour a trial; the validation engines "
                            "choose.", _full_runs(epochs, scores))  # fmt: skip
-    compared = engine_frames.promotion_frame(scores) if scores else pd.DataFrame()
+    compared = frames.promotion_frame(scores) if scores else pd.DataFrame()
     if len(compared):
         caption = (
             "95% intervals, by bootstrap over engines and seeds; green: chosen by the validation engines. Paired "
@@ -120,22 +117,22 @@ def _full_runs(epochs: pd.DataFrame, scores: TestScores | None) -> go.Figure:
 
 
 def _engines(scores: TestScores, thresholds: tuple[float, float]) -> Iterator[Picture]:
-    engines, by = engine_frames.engines_frame(scores), f"by {_who(scores)}"
+    engines, by = frames.engines_frame(scores), f"by {_who(scores)}"
     yield _picture("predictions", "Predicted and true RUL", f"Each test engine at its last cycle, {by}.",
-                   figures.prediction_figure(engines))  # fmt: skip
+                   engine_figures.prediction_figure(engines))  # fmt: skip
     yield _picture("scatter", "Predicted against true RUL", "Above the line the warning comes too late.",
                    engine_figures.scatter_figure(engines))  # fmt: skip
     yield _picture("bands", "Error by RUL band", "What counts is the left: engines near failure.",
-                   engine_figures.bands_figure(engine_frames.bands_frame(engines)))  # fmt: skip
+                   engine_figures.bands_figure(frames.bands_frame(engines)))  # fmt: skip
     caption = "Late warnings cost e-fold every 10 cycles, early ones every 13."
     yield _picture("penalties", "What the NASA score is made of", caption,
-                   engine_figures.penalties_figure(engine_frames.penalties_frame(engines)))  # fmt: skip
-    health = engine_frames.health_frame(scores, thresholds)
+                   engine_figures.penalties_figure(frames.penalties_frame(engines)))  # fmt: skip
+    health = frames.health_frame(scores, thresholds)
     if len(health):
         low, high = thresholds
         caption = f"Test engines, predicted {by}: critical up to {low:g} cycles, degrading up to {high:g}."
         yield _picture("health", "Health classes", caption, engine_figures.health_figure(health))
-    lives = engine_frames.lives_frame(scores)
+    lives = frames.lives_frame(scores)
     if len(lives):
         caption = "By the exported seed." if scores.choice is CandidateKind.NETWORK else f"{by[0].upper()}{by[1:]}."
         yield _picture("lives", "The worst engines, cycle by cycle", caption, engine_figures.lives_figure(lives))

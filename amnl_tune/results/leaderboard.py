@@ -6,14 +6,12 @@ it apart from the choice.
 
 from typing import Any
 
+from amnl_tune.database.models import Origin
+from amnl_tune.promotion.bootstrap import Estimate
+from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.promotion.verdict import Margin
 from amnl_tune.results import sentences
 from amnl_tune.rul.metrics import worst_if_unknown
-from amnl_tune.search.bootstrap import Estimate
-from amnl_tune.search.comparison import Margin
-from amnl_tune.search.ledger.models import Origin
-from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
-
-__all__ = ["REFERENCES", "against_boosting", "leaderboard"]
 
 MEAN_PREDICTOR = "mean predictor"
 REFERENCES = frozenset({str(CandidateKind.AGE_ALONE), MEAN_PREDICTOR})

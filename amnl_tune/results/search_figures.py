@@ -7,10 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from amnl_tune.results.figures import BLUE, GREEN, GREY, LOG_FROM, ORANGE, RMSE, blank_figure, focused, styled
 from amnl_tune.results.frames import RUN_COLUMNS
-
-__all__ = ["slices_figure", "spending_figure", "timeline_figure"]
+from amnl_tune.results.style import BLUE, GREEN, GREY, LOG_FROM, ORANGE, RMSE, blank_figure, focused, styled
 
 OUTCOMES = {"finished": GREEN, "released": BLUE, "failed": ORANGE, "vanished": "#CC79A7", "under way": GREY}
 COLUMNS = 3

@@ -7,33 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from amnl_tune.results.training_sentences import stopped_early, trained_too_long
-from amnl_tune.search.comparison import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
-from amnl_tune.search.names import numbered
-from amnl_tune.search.scores import CandidateKind
-
-__all__ = [
-    "SHORT_NAMES",
-    "SIMULATED",
-    "against_choice",
-    "answer",
-    "choice",
-    "chosen_name",
-    "duration",
-    "figure",
-    "foreign",
-    "how_judged",
-    "interval",
-    "looks",
-    "network",
-    "network_against_boosting",
-    "notes",
-    "proxy",
-    "range_test_rule",
-    "stopped",
-    "verdicts",
-    "warnings",
-]
+from amnl_tune.promotion.scores import CandidateKind
+from amnl_tune.promotion.verdict import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
+from amnl_tune.results.full_runs import stopped_early, trained_too_long
+from amnl_tune.studies.names import numbered
 
 SHORT_NAMES: Mapping[str, str] = {
     CandidateKind.NETWORK: "tuned network",

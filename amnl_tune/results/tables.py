@@ -1,24 +1,90 @@
-"""A study's tables, on their way into other tools: CSV or Parquet, by the file's ending."""
+"""A study's tables and configurations on their way elsewhere: CSV, Parquet, JSON, TOML."""
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
-from sqlalchemy import String, select, type_coerce
+import tomli_w
+import yaml
 
-from amnl_tune.errors import ConfigurationError
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import RunRow
+from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.files import write_content
 from amnl_tune.installation import install_extra
-from amnl_tune.results.frames import epochs_frame, trials_frame
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import AttemptRow, RunRow, WorkerRow
-from amnl_tune.search.ledger.studies import find_study
-from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.ledger.promotions import best_trials, latest_promotion, promoted_candidates
+from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import find_study
+from amnl_tune.results.frames import attempts_frame, epochs_frame, trials_frame
+from amnl_tune.training.config import RunConfig
 
-__all__ = ["TableName", "study_table", "write_table"]
+
+def configurations(
+    ledger: Ledger, study: str, *, trial: int | None = None, top: int | None = None
+) -> list[dict[str, Any]]:
+    """One document a configuration: study, trial, validation_rmse (cycles), run (every setting of the RunConfig).
+
+    Args:
+        trial: this one, complete or not. top: the best so many complete trials. Neither: the winner of the newest
+            promotion, at full length; without a promotion the best trial.
+
+    Raises:
+        StudyError: no such study or trial, or too few complete ones.
+    """
+    find_study(ledger, study)
+    if trial is None and top is None:
+        return [_document(_winner(ledger, study))]
+    if top is not None:
+        best = best_trials(ledger, study)
+        if len(best) < top:
+            raise StudyError(
+                f"The best {top} trials must be complete, but study {study!r} has {len(best)} of them; lower --top"
+            )
+        return [_document(run) for run in best[:top]]
+    with ledger.read() as session:
+        runs = session.query(RunRow).filter_by(study=study, promotion=0, trial_number=trial).all()
+    if not runs or runs[0].config is None:
+        raise StudyError(
+            f"A trial must exist, but study {study!r} has no trial {trial}; see `amnl-tune study trials {study}`"
+        )
+    return [_document(runs[0])]
+
+
+def _winner(ledger: Ledger, study: str) -> RunRow:
+    promotion = latest_promotion(ledger, study)
+    candidates = promoted_candidates(ledger, study, promotion.number) if promotion else []
+    if candidates and candidates[0].complete:
+        return candidates[0].complete[0]
+    best = best_trials(ledger, study)
+    if not best:
+        raise StudyError(f"A configuration needs a complete trial, but study {study!r} has none; run it first")
+    return best[0]
+
+
+def _document(run: RunRow) -> dict[str, Any]:
+    config = stored_config(run)
+    return {"study": run.study, "trial": run.trial_number, "validation_rmse": run.value, "run": config.plain()}
+
+
+def in_format(documents: Sequence[dict[str, Any]], form: Literal["toml", "json", "yaml"]) -> str:
+    """One document as it is, several as a list (in TOML `[[configuration]]`).
+
+    TOML has no null: a setting without a value is "none" there, a figure without one is left out.
+    """
+    if form == "toml":
+        plain = [_in_toml(document) for document in documents]
+        return tomli_w.dumps(plain[0] if len(plain) == 1 else {"configuration": plain})
+    content = documents[0] if len(documents) == 1 else list(documents)
+    return json.dumps(content, indent=2) + "\n" if form == "json" else yaml.safe_dump(content, sort_keys=False)
+
+
+def _in_toml(document: dict[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in document.items() if value is not None}
+    return known | {"run": RunConfig.build(document["run"]).toml()}
 
 
 class TableName(StrEnum):
@@ -48,25 +114,6 @@ def study_table(ledger: Ledger, study: str, name: TableName) -> pd.DataFrame:
         TableName.ATTEMPTS: lambda: attempts_frame(ledger, study),
     }
     return made[name]()
-
-
-def attempts_frame(ledger: Ledger, study: str) -> pd.DataFrame:
-    """One row a worker's turn at a run, by time: run, worker, host, from when to when (seconds since 1970), outcome."""
-    columns = ["trial", "promotion", "seed", "worker", "host", "device", "started_at", "ended_at", "epochs_before",
-               "epochs_after", "outcome", "reason"]  # fmt: skip
-    with ledger.read() as session:
-        query = (
-            select(RunRow.trial_number, RunRow.promotion, RunRow.seed, AttemptRow.worker, WorkerRow.host,
-                   WorkerRow.device, AttemptRow.started_at, AttemptRow.ended_at, AttemptRow.epochs_before,
-                   AttemptRow.epochs_after, type_coerce(AttemptRow.outcome, String), AttemptRow.reason)
-            .select_from(AttemptRow)
-            .join(RunRow, RunRow.id == AttemptRow.run)
-            .outerjoin(WorkerRow, WorkerRow.id == AttemptRow.worker)
-            .where(RunRow.study == study)
-            .order_by(AttemptRow.started_at)
-        )  # fmt: skip
-        rows = [tuple(row) for row in session.execute(query)]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl_tune.rul.cmapss import SENSORS, SETTINGS, engine_starts
 from amnl_tune.rul.configuration import InputConfig
-
-__all__ = ["AGE_SCALE", "Past", "Remembered", "channel_names", "channels", "remember", "trailing_mean"]
+from amnl_tune.rul.layouts import SENSORS, SETTINGS
+from amnl_tune.rul.reading import engine_starts
 
 AGE_SCALE = 100.0
 """Cycles that make 1 in the channel `age`."""

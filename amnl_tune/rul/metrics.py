@@ -9,9 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amnl_tune.rul.configuration import RUL_CAP
-
-__all__ = ["mean_predictor_rmse", "nasa_penalty", "nasa_score", "rmse", "worst_if_unknown"]
+from amnl_tune.rul.layouts import RUL_CAP
 
 EARLY, LATE = 13.0, 10.0
 """Cycles in which the score's penalty grows e-fold: a late warning costs more than an early one (amnl)."""

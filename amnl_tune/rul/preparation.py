@@ -1,25 +1,33 @@
-"""From run-to-failure engines to rows that a run can gather windows from.
+"""From run-to-failure engines to rows that a run can gather windows from, and those kept on disk.
 
 The rows of all engines stay in one (N, C) tensor; a window is the index of its last row. C is 17 as prepared, and what
 a network's settings say once it looks (`EngineRows.seen_by`). Nothing here has ever seen a test engine: `PreparedData`
 is all that search, pruning, early stopping and promotion get.
+
+Prepared data are kept by the file's hash and every setting that shaped them. Two processes may write at once: whoever
+comes second replaces equal content by equal content.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.cmapss import CONDITIONS, engine_starts
-from amnl_tune.rul.conditions import Scaling, fit_scaling
-from amnl_tune.rul.configuration import RUL_CAP, DataConfig, InputConfig
+from amnl_tune.files import write_content
+from amnl_tune.rul.configuration import DataConfig, InputConfig
 from amnl_tune.rul.history import channels, trailing_mean
+from amnl_tune.rul.layouts import CONDITIONS, RUL_CAP
+from amnl_tune.rul.reading import engine_starts
+from amnl_tune.rul.scaling import Scaling, fit_scaling
 from amnl_tune.rul.sources import TrainingFleet
-
-__all__ = ["EngineRows", "PreparedData", "engine_rows", "prepare"]
 
 SHORTEST_TRUNCATION = 20
 """Validation engines are cut no earlier, in cycles: the shortest test engines of C-MAPSS have 19 to 31 rows."""
@@ -192,3 +200,53 @@ def _truncations(rows: EngineRows, unit: int, count: int, random: np.random.Gene
     own = np.flatnonzero(rows.unit.numpy() == unit)
     earliest = min(SHORTEST_TRUNCATION, len(own)) - 1
     return np.asarray(own[0] + random.integers(earliest, len(own), size=count))
+
+
+FORMAT = 1
+"""Raised whenever `prepare` changes what it computes."""
+
+ROWS = ("features", "first", "rul", "unit")
+REST = ("training_units", "validation_units", "truncations")
+
+
+def cached_prepare(fleet: TrainingFleet, config: DataConfig, directory: Path) -> PreparedData:
+    """`prepare(fleet, config)`, from `directory` where it has been prepared before.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        ConfigurationError: as `prepare`.
+    """
+    shaped_by = config.model_dump(mode="json", include=set(DataConfig.model_fields)) | {
+        "sha256": fleet.sha256,
+        "format": FORMAT,
+    }
+    key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
+    path = directory / f"{fleet.name}-{key}.safetensors"
+    data = _load(path, fleet)
+    if data is None:
+        data = prepare(fleet, config)
+        _store(path, data)
+    return data
+
+
+def _load(path: Path, fleet: TrainingFleet) -> PreparedData | None:
+    """None if there is no readable file: a damaged one is prepared anew and replaced."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in (*ROWS, *REST)}
+            scaling = Scaling.from_plain(json.loads(file.metadata()["scaling"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    return PreparedData(
+        dataset=fleet.name,
+        sha256=fleet.sha256,
+        rows=EngineRows(**{name: tensors[name] for name in ROWS}),
+        scaling=scaling,
+        **{name: tensors[name] for name in REST},
+    )
+
+
+def _store(path: Path, data: PreparedData) -> None:
+    tensors: dict[str, torch.Tensor] = {name: getattr(data.rows, name) for name in ROWS}
+    tensors |= {name: getattr(data, name) for name in REST}
+    write_content(path, save(tensors, metadata={"scaling": json.dumps(data.scaling.to_plain())}))

@@ -27,9 +27,7 @@ from numpy.typing import NDArray
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.files import write_content
-from amnl_tune.rul.cmapss import COLUMNS, CONDITIONS, file_names
-
-__all__ = ["SIMULATED", "SimulatedFleet", "simulate", "write_fleet"]
+from amnl_tune.rul.layouts import COLUMNS, CONDITIONS, file_names
 
 Array = NDArray[np.float64]
 

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from amnl_tune.errors import DataError, DataNotFoundError
 from amnl_tune.files import locate, locked
-from amnl_tune.rul.cmapss import CHECKSUMS, SUBSETS, file_names, parse_fleet, parse_rul
-from amnl_tune.rul.reading import content_of
+from amnl_tune.rul.layouts import CHECKSUMS, SUBSETS, file_names
+from amnl_tune.rul.reading import content_of, parse_fleet, parse_rul
 from amnl_tune.rul.simulator import SIMULATED, write_fleet
-
-__all__ = ["FleetSource", "TestFleet", "TrainingFleet"]
 
 SIMULATION_SEED = 42
 """Of the SIM1 and SIM6 that everyone gets; other seeds are for tests."""

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl_tune.rul.cmapss import SENSORS, SETTINGS
 from amnl_tune.rul.history import Past, remember
-
-__all__ = ["STATISTICS", "StatisticsPast", "history_statistics"]
+from amnl_tune.rul.layouts import SENSORS, SETTINGS
 
 RATES = (0.3, 0.1, 0.03)
 MEANS, DEVIATION, SLOPES = (10, 30), 30, (30, 80)

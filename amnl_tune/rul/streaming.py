@@ -14,14 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amnl_tune.rul.cmapss import engine_starts
-from amnl_tune.rul.conditions import Scaling
 from amnl_tune.rul.configuration import InputConfig
 from amnl_tune.rul.history import Past, channels
 from amnl_tune.rul.preparation import EngineRows
+from amnl_tune.rul.reading import engine_starts
+from amnl_tune.rul.scaling import Scaling
 from amnl_tune.rul.statistics import StatisticsPast, history_statistics
-
-__all__ = ["EndedEngine", "EngineStream", "seen_windows"]
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from amnl_tune.database.models import RunRow
+from amnl_tune.ledger.attempts import goes_on_from
+from amnl_tune.ledger.leases import DIVERGED_RMSE, Lease
+from amnl_tune.ledger.standing import Competition
 from amnl_tune.search.checkpoints import Checkpoints
-from amnl_tune.search.following import fit_together
-from amnl_tune.search.leaving import LeavingError
-from amnl_tune.search.ledger.attempts import goes_on_from
-from amnl_tune.search.ledger.competition import Competition
-from amnl_tune.search.ledger.models import RunRow
-from amnl_tune.search.ledger.runs import DIVERGED_RMSE, Lease
+from amnl_tune.search.epoch_logs import mlflow_log, scalar_log
 from amnl_tune.search.reporter import Ending, Report, Reporter
-from amnl_tune.search.tracking import mlflow_log
-from amnl_tune.search.workplace import Workplace
+from amnl_tune.search.together import fit_together
+from amnl_tune.search.workplace import LeavingError, Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import EpochResult
-from amnl_tune.training.scalars import scalar_log
-
-__all__ = ["Attempt", "Judge"]
+from amnl_tune.training.fit import EpochResult
 
 Judge = Callable[[Sequence[float], float], Competition]
 """What decides an epoch, from the validation RMSE up to it and what is reported of it."""

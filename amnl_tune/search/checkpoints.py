@@ -7,14 +7,12 @@ import copy
 import logging
 from typing import Any
 
+from amnl_tune.artifacts import ArtifactStore
 from amnl_tune.errors import CheckpointError
 from amnl_tune.masking import masked
-from amnl_tune.search.store import ArtifactStore
 from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.state import RunState
-
-__all__ = ["Checkpoints"]
 
 logger = logging.getLogger(__name__)
 

@@ -1,27 +1,114 @@
-"""Opening a study: schema, data, freezing, LR range test, in one step that any number of processes may take at once."""
+"""Opening a study: schema, data, freezing, LR range test, in one step that any number of processes may take at once.
+
+Configurations of `[warm_start]` are settled when the study is opened, so that every worker agrees on them though the
+studies that they come from go on.
+"""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.cache import cached_prepare
-from amnl_tune.rul.preparation import PreparedData
+import torch
+
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.locks import exclusive
+from amnl_tune.database.models import RunRow, StudyRow
+from amnl_tune.database.optuna_storage import borrowed_storage, joined
+from amnl_tune.database.schema import upgrade
+from amnl_tune.errors import ConfigurationError, StudyError
+from amnl_tune.ledger.artifact_probe import require_shared_artifacts
+from amnl_tune.ledger.promotions import best_trials
+from amnl_tune.ledger.range_tests import RangeTest, find_range_test
+from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior, study_names
+from amnl_tune.rul.preparation import PreparedData, cached_prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifact_probe import require_shared_artifacts
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.devices import resolve_device
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.locks import exclusive
-from amnl_tune.search.ledger.range_tests import RangeTest, find_range_test
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior
-from amnl_tune.search.range_test import cached_range_test, prior_from
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.trials import borrowed_storage, create_optuna_study, joined
-from amnl_tune.search.warm_start import require_sources, warm_starts
-from amnl_tune.training.config import RunConfig
-from amnl_tune.training.lr_range_test import RangeTestOptions
+from amnl_tune.search.lr_prior import cached_range_test, prior_from
+from amnl_tune.search.trials import create_optuna_study
+from amnl_tune.studies.sections import HardwareTable
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.training.config import Precision, RangeTestOptions, RunConfig
+from amnl_tune.training.execution import Execution, Team, resolve_device
+from amnl_tune.training.precision import require_supported
 
-__all__ = ["OpenedStudy", "open_study", "range_test"]
+
+def execution_of(
+    hardware: HardwareTable,
+    *,
+    home: Path,
+    device: str | None = None,
+    precision: Precision | None = None,
+    team: Team | None = None,
+) -> Execution:
+    """How runs are carried out here, from the study file's table; `device` and `precision` override it.
+
+    Raises:
+        StudyError: a CUDA device that is not there. ConfigurationError: a precision that the device lacks.
+    """
+    place = torch.device(resolve_device(device or hardware.device))
+    require_supported(precision or hardware.precision, place)
+    return Execution(
+        device=place,
+        precision=precision or hardware.precision,
+        probes=home / "probes",
+        data_path=hardware.data_path,
+        loader_workers=hardware.loader_workers,
+        team=team or Team(),
+    )
+
+
+def require_sources(ledger: Ledger, spec: StudySpec) -> None:
+    """Refuses, before anything is kept, studies that are not there or have nothing to give.
+
+    Raises:
+        StudyError: which, and what there is.
+    """
+    known = study_names(ledger)
+    if spec.name in known:
+        return
+    for study in spec.warm_start.studies:
+        if study not in known:
+            raise StudyError(
+                f"`warm_start.from` must name other studies of this storage, but there is no {study!r} "
+                f"({', '.join(known) or 'none at all'}); run it first, or leave it out"
+            )
+        if not best_trials(ledger, study, 1):
+            raise StudyError(
+                f"`warm_start.from` must name studies with a complete trial, but {study!r} has none; run it first, or "
+                "leave it out"
+            )
+
+
+def warm_starts(ledger: Ledger, spec: StudySpec, prior: Prior) -> tuple[dict[str, Any], ...]:
+    """`origin` and `parameters` of each, the first study's best first; equal ones, and the incumbent's own, once.
+
+    A setting that the other study did not search counts with the value that it had there. A value that this study's
+    space cannot give is left to the sampler, and the origin says so.
+    """
+    space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
+    seen, found = [spec.incumbent_parameters()], []
+    for study in spec.warm_start.studies:
+        for run in best_trials(ledger, study, spec.warm_start.top):
+            values = _values(run) | spec.settled()
+            own = {name: space[name].own(values[name]) for name in space.active(values)}
+            parameters = {name: value for name, value in own.items() if value is not None}
+            if not parameters or parameters in seen:
+                continue
+            seen.append(parameters)
+            outside = sorted(set(own) - set(parameters))
+            left = f" ({', '.join(outside)} outside of this space)" if outside else ""
+            found.append({"origin": f"{study} trial {run.trial_number}{left}", "parameters": parameters})
+    if len(found) > spec.budget.trials:
+        raise StudyError(
+            f"`budget.trials` must leave room for the warm start, but got {spec.budget.trials} for {len(found)} "
+            "configurations; raise it, or lower `warm_start.top`"
+        )
+    return tuple(found)
+
+
+def _values(run: RunRow) -> dict[str, Any]:
+    return stored_config(run).plain()
 
 
 @dataclass(frozen=True)
@@ -101,3 +188,20 @@ def range_test(ledger: Ledger, spec: StudySpec, data: PreparedData, *, device: s
         RangeTestOptions(options.start_lr, options.end_lr, options.iterations(config.batch_size)),
         device=resolve_device(device),
     )
+
+
+def study_data(row: StudyRow, spec: StudySpec, source: FleetSource, artifacts: Artifacts) -> PreparedData:
+    """The training engines of the study, prepared.
+
+    Raises:
+        StudyError: what is found under the data set's name is not what the study was made on.
+        DataError, StorageError: as `FleetSource.training` and `cached_prepare`.
+    """
+    fleet = source.training(row.dataset)
+    if fleet.sha256 != row.data_sha256:
+        raise StudyError(
+            f"A study must train on the study's data and stay on them, but {row.dataset} here has SHA-256 "
+            f"{fleet.sha256[:12]} and study {row.name!r} was made on {row.data_sha256[:12]}; set --data-dir to the "
+            "study's data"
+        )
+    return cached_prepare(fleet, spec.run_config(spec.incumbent_parameters()), artifacts.prepared)

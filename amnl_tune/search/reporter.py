@@ -10,13 +10,11 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any
 
+from amnl_tune.database.engine import Ledger
 from amnl_tune.errors import StorageAwayError
-from amnl_tune.search.ledger.competition import Competition
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.reporting import ReportLine, Verdict
-from amnl_tune.search.ledger.runs import Lease, renew
-
-__all__ = ["Ending", "Report", "Reporter"]
+from amnl_tune.ledger.epochs import ReportLine, Verdict
+from amnl_tune.ledger.leases import Lease, renew
+from amnl_tune.ledger.standing import Competition
 
 logger = logging.getLogger(__name__)
 

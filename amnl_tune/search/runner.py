@@ -7,22 +7,21 @@ import torch
 from optuna.trial import Trial, TrialState
 from safetensors.torch import save
 
+from amnl_tune.database.models import RunRow, RunStatus
+from amnl_tune.database.optuna_storage import joined
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.ledger.attempts import in_vain
+from amnl_tune.ledger.leases import Lease, finish, held
+from amnl_tune.ledger.stored import stored_config
 from amnl_tune.masking import without_secrets
 from amnl_tune.search.attempt import Attempt
 from amnl_tune.search.checkpoints import Checkpoints
-from amnl_tune.search.ledger.attempts import in_vain
-from amnl_tune.search.ledger.models import RunRow, RunStatus
-from amnl_tune.search.ledger.runs import Lease, finish, held
-from amnl_tune.search.ledger.stored import stored_config
-from amnl_tune.search.pruning import competes_when_complete, competition
-from amnl_tune.search.trials import ask, bracket_of, joined, tell
+from amnl_tune.search.policy import competes_when_complete, competition
+from amnl_tune.search.trials import ask, bracket_of, tell
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.training.checkpoint import Checkpoint
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import EpochResult
-
-__all__ = ["carry_out"]
+from amnl_tune.training.fit import EpochResult
 
 logger = logging.getLogger(__name__)
 

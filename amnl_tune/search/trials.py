@@ -5,107 +5,27 @@ its parameters and its curve (optuna: Traps, "stock retry drops the curve").
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.pruners import HyperbandPruner
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from sqlalchemy import ExceptionContext, event
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
+from amnl_tune.database.models import Origin, RunRow
 from amnl_tune.errors import StudyError
-from amnl_tune.search.ledger.engine import Ledger, connect_options, guarded, storage_failures
-from amnl_tune.search.ledger.models import Origin, RunRow
-from amnl_tune.search.ledger.optuna_schema import require_this_optuna
-from amnl_tune.search.ledger.runs import Budget
-from amnl_tune.search.ledger.studies import Prior
-from amnl_tune.search.ledger.urls import driver_url
-from amnl_tune.search.optuna_parts import build_pruner, build_sampler, experiments_intended
-from amnl_tune.search.own_trials import SLOT, OwnTrials
-from amnl_tune.search.space import stored
-from amnl_tune.search.spec import StudySpec
-
-__all__ = [
-    "ask",
-    "borrowed_storage",
-    "bracket_of",
-    "budget_of",
-    "create_optuna_study",
-    "first_origins",
-    "joined",
-    "open_storage",
-    "slot_seed",
-    "tell",
-]
+from amnl_tune.ledger.leases import Budget
+from amnl_tune.ledger.own_trials import SLOT, OwnTrials
+from amnl_tune.ledger.studies import Prior
+from amnl_tune.studies.optuna_parts import build_pruner, build_sampler, experiments_intended
+from amnl_tune.studies.space import stored
+from amnl_tune.studies.spec import StudySpec
 
 ORIGIN = "origin"
 WARM_START = "warm_start"
 FIXED = "fixed_params"
 """Optuna's own name of the parameters that a trial is told to have."""
-
-
-def open_storage(ledger: Ledger) -> RDBStorage:
-    """Optuna's storage on our database; it never creates tables (optuna: Traps). Build it after a fork, not before.
-
-    Raises:
-        StorageError: the database refuses, or another Optuna made the tables.
-    """
-    with ledger.read() as session:
-        require_this_optuna(session.connection(), ledger.url)
-    with storage_failures(ledger.url):
-        storage = RDBStorage(
-            driver_url(ledger.url).render_as_string(hide_password=False),
-            engine_kwargs=connect_options(ledger.url, pooled=False),
-            skip_table_creation=True,
-            skip_compatibility_check=True,  # its own looks by a second connection while it holds the first
-        )
-        guarded(storage.engine, ledger.url)
-        return storage
-
-
-@contextmanager
-def borrowed_storage(ledger: Ledger) -> Iterator[RDBStorage]:
-    """Optuna's storage for as long as the block takes; its connections are given back."""
-    storage = open_storage(ledger)
-    try:
-        yield storage
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-@contextmanager
-def joined(storage: RDBStorage, session: Session) -> Iterator[None]:
-    """What Optuna reads and writes in the block is part of the session's transaction: all of it is kept, or nothing.
-
-    Optuna commits each parameter by itself; here its commits end savepoints (SQLAlchemy: "Joining a Session into an
-    External Transaction"). So a worker that dies in the middle of an ask leaves nothing half asked.
-
-    Raises:
-        DBAPIError: the first failure of the database; Optuna would go on and fail again for another reason.
-    """
-    sessions, connection = storage.scoped_session, session.connection()
-    failures: list[Exception] = []
-
-    def note(context: ExceptionContext) -> None:
-        failures.extend([context.sqlalchemy_exception] if context.sqlalchemy_exception else [])
-
-    sessions.remove()
-    sessions.configure(bind=connection, join_transaction_mode="create_savepoint")
-    event.listen(connection.engine, "handle_error", note)
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        raise (failures or [error])[0] from error
-    finally:
-        event.remove(connection.engine, "handle_error", note)
-        sessions.remove()
-        sessions.configure(bind=storage.engine, join_transaction_mode="conditional_savepoint")
 
 
 def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> None:

@@ -1,9 +1,10 @@
-"""A worker: joins a study by name and works until nothing is left to claim."""
+"""A worker: joins a study by name, or waits for one, and works until nothing is left to claim."""
 
 import logging
 import os
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,35 +12,31 @@ from typing import Any
 import torch
 from sqlalchemy import select
 
-from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.file_systems import require_local
+from amnl_tune.database.models import RunRow, TestScoreRow
+from amnl_tune.database.optuna_storage import open_storage
+from amnl_tune.database.schema import require_schema
+from amnl_tune.database.urls import parse_url
+from amnl_tune.errors import AmnlTuneError, DataError, StorageAwayError, StorageError, StudyError
+from amnl_tune.host import threads_for
+from amnl_tune.ledger.artifact_probe import require_shared_artifacts
+from amnl_tune.ledger.leases import Lease, LeaseLostError, claim, open_runs, trials_left
+from amnl_tune.ledger.promotions import latest_promotion
+from amnl_tune.ledger.stored import stored_spec, told_apart
+from amnl_tune.ledger.studies import all_studies, find_study, prior_of
+from amnl_tune.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
 from amnl_tune.masking import masked, without_secrets
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifact_probe import require_shared_artifacts
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.devices import execution_of
-from amnl_tune.search.farewell import hand_back, heed_farewell
-from amnl_tune.search.following import dismiss, follow
-from amnl_tune.search.host import threads_for
-from amnl_tune.search.leaving import Leaving, LeavingError
-from amnl_tune.search.ledger.engine import Ledger, parse_url
-from amnl_tune.search.ledger.file_systems import require_local
-from amnl_tune.search.ledger.models import RunRow, TestScoreRow
-from amnl_tune.search.ledger.runs import Lease, LeaseLostError, claim, open_runs
-from amnl_tune.search.ledger.schema import require_schema
-from amnl_tune.search.ledger.stored import stored_spec
-from amnl_tune.search.ledger.studies import find_study, prior_of
-from amnl_tune.search.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
-from amnl_tune.search.promotion import latest_promotion
+from amnl_tune.search.opening import execution_of, study_data
 from amnl_tune.search.runner import carry_out
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_data import study_data
-from amnl_tune.search.trials import budget_of, open_storage
-from amnl_tune.search.watchdog import Watchdog
-from amnl_tune.search.workplace import Workplace
-from amnl_tune.training.precision import Precision
-from amnl_tune.training.team import Team
-
-__all__ = ["is_done", "open_workplace", "work", "work_in_team"]
+from amnl_tune.search.together import dismiss, follow
+from amnl_tune.search.trials import budget_of
+from amnl_tune.search.workplace import Leaving, LeavingError, Watchdog, Workplace, hand_back, heed_farewell
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.training.config import Precision
+from amnl_tune.training.execution import Team
 
 logger = logging.getLogger(__name__)
 
@@ -203,3 +200,87 @@ def is_done(ledger: Ledger, spec: StudySpec) -> bool:
     with ledger.read() as session:
         scored = select(TestScoreRow.id).where(TestScoreRow.promotion_id == (promotion.id if promotion else None))
         return promotion is not None and session.scalar(scored.limit(1)) is not None
+
+
+POLL_SECONDS = 1.0
+Open = Callable[[str], Workplace]
+
+
+def wait_and_work(storage: str, study: str, open_place: Open, leaving: Leaving, *, threads: int | None) -> None:
+    """Works on one study from when it is opened until it is promoted and scored.
+
+    Raises:
+        StorageError: the database refuses; one that is away or still empty is waited for.
+    """
+    ready = _when(lambda: study in _prepared(storage), leaving, f"study {study!r} to be opened")
+    if ready:
+        work(open_place(study), threads=threads, wait=True)
+
+
+def serve_all(storage: str, open_place: Open, leaving: Leaving, *, threads: int | None) -> None:
+    """Works on every study of the storage, the oldest first, until the worker is to leave.
+
+    A study that this worker cannot work on, for want of its data or device, is left to others.
+
+    Raises:
+        StorageError: the database refuses; one that is away or still empty is waited for.
+    """
+    refused: set[str] = set()
+
+    def next_study() -> str | None:
+        return next((name for name in _prepared(storage) if name not in refused and _has_work(storage, name)), None)
+
+    while study := _when(next_study, leaving, "a study to work on"):
+        try:
+            work(open_place(study), threads=threads)
+        except StorageAwayError as error:
+            logger.warning("%s; trying again", error)
+        except (StudyError, DataError) as error:
+            logger.warning("study %r is left to others: %s", study, error)
+            refused.add(study)
+
+
+def _when(look: Callable[[], str | bool | None], leaving: Leaving, what: str) -> str | None:
+    """Looks again and again until there is something, or the worker is to leave."""
+    said = ""
+    while not leaving():
+        try:
+            if found := look():
+                return str(found)
+            reason = f"waiting for {what}"
+        except StorageAwayError as error:
+            reason = f"{error}; trying again"
+        if reason != said:
+            logger.info("%s", reason)
+            said = reason
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _prepared(storage: str) -> list[str]:
+    """Studies that workers may join; none where there are no tables yet."""
+    try:
+        require_schema(storage)
+    except StorageAwayError:
+        raise
+    except StorageError as error:
+        if "holds none" not in str(error):
+            raise
+        return []
+    ledger = Ledger(storage)
+    try:
+        readable, _ = told_apart(all_studies(ledger))
+        rows = [find_study(ledger, name) for name in readable]
+        return [row.name for row in rows if row.prepared_at is not None and row.stopped_at is None]
+    finally:
+        ledger.close()
+
+
+def _has_work(storage: str, study: str) -> bool:
+    ledger = Ledger(storage)
+    try:
+        row = find_study(ledger, study)
+        budget = budget_of(stored_spec(row), prior_of(row))
+        return bool(open_runs(ledger, study)) or trials_left(ledger, study, budget)
+    finally:
+        ledger.close()

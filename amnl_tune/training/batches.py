@@ -20,8 +20,6 @@ from amnl_tune.rul.preparation import EngineRows
 from amnl_tune.training.config import DataPath
 from amnl_tune.training.pipes import loader_context
 
-__all__ = ["Batch", "Batches", "DataPath", "LoaderBatches", "LoaderError", "ResidentBatches", "choose_data_path"]
-
 Batch = tuple[Tensor, Tensor]
 """Windows (B, T, F) and their labels (B,), on the run's device."""
 

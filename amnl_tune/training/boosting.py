@@ -15,11 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amnl_tune.rul.configuration import RUL_CAP
+from amnl_tune.rul.layouts import RUL_CAP
 from amnl_tune.rul.preparation import EngineRows, PreparedData
 from amnl_tune.rul.statistics import STATISTICS, history_statistics
-
-__all__ = ["Boosting", "fit_age_alone", "fit_boosting"]
 
 SETTINGS: dict[str, Any] = {
     "max_iter": 300,

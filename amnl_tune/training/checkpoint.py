@@ -8,11 +8,8 @@ from typing import Any
 import torch
 
 from amnl_tune.errors import CheckpointError, ConfigurationError
-from amnl_tune.training.config import RunConfig
-from amnl_tune.training.precision import Precision
+from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.state import RunState
-
-__all__ = ["Checkpoint", "load_checkpoint", "serialized", "snapshot"]
 
 FORMAT = 3
 PARTS = ("model", "loss", "optimizer", "scaler")

@@ -7,6 +7,7 @@ reads a hyperparameter from anywhere else.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType
 from typing import Any, Self, get_args
@@ -16,8 +17,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from amnl_tune.bounds import MOST_BATCH, MOST_CYCLES, MOST_EPOCHS, MOST_NUMBER, MOST_PATIENCE
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
-
-__all__ = ["ADDED_LATER", "NONE", "NULLABLE", "DataPath", "Precision", "RunConfig", "Schedule", "published_defaults"]
 
 NONE = "none"
 """How a setting without a value is written where there is no null: in TOML."""
@@ -169,3 +168,37 @@ PUBLISHED = RunConfig().plain()
 def published_defaults(dataset: str) -> dict[str, Any]:
     """What the publication changes by data set: main dropout 0.3 on one condition, 0.2 on six (amnl: Network)."""
     return {"dataset": dataset, "dropout": 0.2 if dataset in {"FD002", "FD004", "SIM6"} else 0.3}
+
+
+@dataclass(frozen=True)
+class RangeTestOptions:
+    """torch-lr-finder's own words: rates rise exponentially from start_lr to end_lr in num_iter steps."""
+
+    start_lr: float = 1e-7
+    end_lr: float = 1.0
+    num_iter: int = 100
+    diverge_th: float = 5.0
+
+
+@dataclass(frozen=True)
+class RangeTestCurve:
+    """lr (n,) and loss (n,), n <= num_iter: the test stops once the loss has diverged.
+
+    The loss is the sum of the tasks' raw terms, each as a share of its first value.
+    """
+
+    lr: tuple[float, ...]
+    loss: tuple[float, ...]
+
+    def diverged_at(self, end_lr: float) -> float | None:
+        """The rate at which the sweep ended before it came to `end_lr`; None if it got there."""
+        return self.lr[-1] if self.lr and self.lr[-1] < end_lr * (1 - 1e-6) else None
+
+
+class Suggestion(StrEnum):
+    """`steepest`: where the loss falls fastest over log lr (Smith 2015). `valley`: the middle of the longest fall,
+    two thirds down (fastai). `minimum/10`: a tenth of the rate with the lowest loss (fastai)."""
+
+    STEEPEST = "steepest"
+    VALLEY = "valley"
+    MINIMUM_10 = "minimum/10"

@@ -12,8 +12,6 @@ from multiprocessing.context import BaseContext, ForkContext
 from multiprocessing.queues import Queue
 from typing import Any
 
-__all__ = ["loader_context"]
-
 SIZE = struct.Struct("!Q")
 """Before each message: its bytes."""
 ANY_TIME = 3600.0

@@ -8,9 +8,6 @@ import torch
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.training.config import Precision
 
-__all__ = ["Precision", "autocast", "float32_mode", "grad_scaler", "require_supported", "supported"]
-
-
 DTYPES = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16, Precision.FP16_PURE: torch.float16}
 
 

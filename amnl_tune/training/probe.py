@@ -13,15 +13,12 @@ import torch
 from torch import Tensor
 
 from amnl_tune.training.batches import Batches
-from amnl_tune.training.config import ADDED_LATER, RunConfig
+from amnl_tune.training.config import ADDED_LATER, Precision, RunConfig
 from amnl_tune.training.execution import Execution
-from amnl_tune.training.gauges import wait
-from amnl_tune.training.graph import make_step
-from amnl_tune.training.precision import Precision, float32_mode, supported
-from amnl_tune.training.rng import own_rng
-from amnl_tune.training.state import RunState
-
-__all__ = ["Probe", "best_precision", "device_name", "probe"]
+from amnl_tune.training.precision import float32_mode, supported
+from amnl_tune.training.state import RunState, own_rng
+from amnl_tune.training.step import make_step
+from amnl_tune.training.timing import wait
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
-"""Alembic's entry: runs on the connection that `amnl_tune.search.ledger.schema.upgrade` hands over."""
+"""Alembic's entry: runs on the connection that `amnl_tune.database.schema.upgrade` hands over."""
 
 from alembic import context
 
-from amnl_tune.search.ledger.models import Base
-from amnl_tune.search.ledger.tables import VERSION_TABLE
+from amnl_tune.database.models import Base
+from amnl_tune.database.tables import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -18,16 +18,16 @@ import psycopg
 from chaos import victim
 from sqlalchemy import make_url, select
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow, RunRow, WorkerRow
+from amnl_tune.database.optuna_storage import open_storage
+from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow, WorkerRow
-from amnl_tune.search.ledger.runs import FINISHED
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.trials import open_storage
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 
 __all__ = ["Account", "Arena", "Database", "Record", "differences"]
 

@@ -23,9 +23,9 @@ from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy import make_url
 
-from amnl_tune.cli.quiet import quiet_libraries
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.spec import StudySpec
+from amnl_tune.cli.options import quiet_libraries
+from amnl_tune.database.engine import Ledger
+from amnl_tune.studies.spec import StudySpec
 
 WORKERS = 3
 TRIALS = 8

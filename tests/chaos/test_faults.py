@@ -15,10 +15,10 @@ from chaos.arena import LEASE, Account, Arena, Record
 from chaos.victim import POINTS, Fault
 from sqlalchemy import select
 
-from amnl_tune.search.ledger.models import AttemptRow, Outcome, RunRow, RunStatus
-from amnl_tune.search.ledger.workers import bury_dead
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.spec_tables import PrunerTable, SamplerTable
+from amnl_tune.database.models import AttemptRow, Outcome, RunRow, RunStatus
+from amnl_tune.ledger.workers import bury_dead
+from amnl_tune.studies.sections import PrunerTable, SamplerTable
+from amnl_tune.studies.spec import StudySpec
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ MOMENTS = {"mid-ask": 7, "mid-checkpoint": 1, "after checkpoint": 1}
 
 
 def account(arena: Arena, url: str, spec: StudySpec, undisturbed: Record) -> Account:
-    from amnl_tune.search.ledger.engine import Ledger
+    from amnl_tune.database.engine import Ledger
 
     ledger = Ledger(url)
     try:

@@ -10,9 +10,9 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 import amnl_tune.cli.app
-import amnl_tune.search.serving  # so that a fork has everything
+import amnl_tune.search.worker  # so that a fork has everything
+from amnl_tune.ledger.epochs import ReportLine
 from amnl_tune.search import attempt, runner, worker
-from amnl_tune.search.ledger.reporting import ReportLine
 from amnl_tune.training.step import Step
 
 __all__ = ["POINTS", "Fault", "work"]

@@ -15,8 +15,8 @@ from bounded import line_of
 from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.app import app
-from amnl_tune.results.dashboard.credentials import credentials_line, parse_credentials
-from amnl_tune.search.ledger.schema import upgrade
+from amnl_tune.dashboard.credentials import credentials_line, parse_credentials
+from amnl_tune.database.schema import upgrade
 
 PASSWORD = "correct horse battery"
 

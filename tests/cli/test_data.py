@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 
 from amnl_tune.cli.data import app
 from amnl_tune.errors import DataError, DataNotFoundError
-from amnl_tune.rul import archive, cmapss
+from amnl_tune.rul import fetch as archive
+from amnl_tune.rul import layouts
 from amnl_tune.rul.simulator import write_fleet
 
-FILES = {name: f"{name}\n".encode() for name in cmapss.CHECKSUMS}
+FILES = {name: f"{name}\n".encode() for name in layouts.CHECKSUMS}
 
 
 def run(*arguments: object) -> Result:

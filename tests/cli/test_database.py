@@ -68,7 +68,7 @@ def test_a_storage_that_does_not_fit_is_shown_and_refused(tmp_path: Path) -> Non
 
 
 def test_an_older_backup_says_what_comes_next(tmp_path: Path) -> None:
-    schemas = Path(__file__).parents[1] / "search" / "schemas"
+    schemas = Path(__file__).parents[1] / "database" / "schemas"
     connection = sqlite3.connect(tmp_path / "old.db")
     connection.executescript((schemas / "0001_sqlite.sql").read_text())
     connection.close()

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from amnl_tune.cli import display, summary
 from amnl_tune.cli.app import app
 from amnl_tune.cli.display import watching
-from amnl_tune.results.dashboard.study_page import study_note
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import RunStatus
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import freeze
-from amnl_tune.search.progress import Progress, RunView, WorkerView
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.dashboard.notes import study_note
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import RunStatus
+from amnl_tune.database.schema import upgrade
+from amnl_tune.ledger.progress import Progress, RunView, WorkerView
+from amnl_tune.ledger.studies import freeze
+from amnl_tune.studies.study_file import parse_study_spec
 
 LONG = "a_name_of_the_longest_kind_" + "x" * 60 + "_end"
 

@@ -13,14 +13,14 @@ from bounded import until
 from sqlalchemy import select, update
 from typer.testing import CliRunner, Result
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
+from amnl_tune.database.engine import Ledger, make_file
+from amnl_tune.database.models import RunRow, RunStatus, WorkerRow
+from amnl_tune.health import disk_checks
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.checks import disk
-from amnl_tune.search.ledger.engine import Ledger, make_file
-from amnl_tune.search.ledger.models import RunRow, RunStatus, WorkerRow
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.studies.study_file import parse_study_spec
 
 
 def invoke(*arguments: object) -> Result:
@@ -30,7 +30,7 @@ def invoke(*arguments: object) -> Result:
 @pytest.fixture(autouse=True)
 def any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """How full this machine's disk is decides no test."""
-    monkeypatch.setattr(disk, "space", lambda places: ())
+    monkeypatch.setattr(disk_checks, "space", lambda places: ())
 
 
 def findings(*options: str, code: int = 0) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 SWALLOWING = """
 import os, signal, sys, time
-from amnl_tune.cli.interrupts import as_interrupt, keep_interrupts
+from amnl_tune.cli.streams import as_interrupt, keep_interrupts
 
 class Dying:
     def __del__(self) -> None:
@@ -49,7 +49,7 @@ def test_an_interrupt_within_a_destructor_is_not_lost(number: signal.Signals, ig
 
 def test_other_exceptions_there_are_told_as_before() -> None:
     program = """
-from amnl_tune.cli.interrupts import keep_interrupts
+from amnl_tune.cli.streams import keep_interrupts
 class Dying:
     def __del__(self): raise ValueError("a bug")
 keep_interrupts()

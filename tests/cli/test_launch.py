@@ -9,17 +9,17 @@ import torch
 import yaml
 from typer.testing import CliRunner, Result
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
+from amnl_tune.database.engine import SQLITE_WORKERS, Ledger
+from amnl_tune.database.models import StudyRow
+from amnl_tune.database.schema import upgrade
+from amnl_tune.ledger.studies import freeze
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import SQLITE_WORKERS, Ledger
-from amnl_tune.search.ledger.models import StudyRow
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import freeze
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.spec_tables import DataTable
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.studies.sections import DataTable
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 
 POSTGRES = "postgresql://me:geheim@db/amnl"
 

@@ -10,15 +10,15 @@ import pytest
 from safetensors.torch import save
 from typer.testing import CliRunner, Result
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
-from amnl_tune.results.bundle import write_bundle
-from amnl_tune.rul.network import AMNL
+from amnl_tune.database.engine import Ledger
+from amnl_tune.results.export.bundle import write_bundle
+from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 
 

@@ -11,10 +11,10 @@ import pytest
 from here import train_here
 from typer.testing import CliRunner, Result
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
-from amnl_tune.results.planning.rehearsal import Rehearsal, Station
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.study_file import load_study_spec
+from amnl_tune.measure.plan.rehearsal import Rehearsal, Station
+from amnl_tune.studies.study_file import load_study_spec
 
 
 def invoke(*arguments: object) -> Result:

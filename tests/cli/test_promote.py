@@ -13,16 +13,16 @@ import psutil
 import pytest
 from sqlalchemy import select
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, RunStatus
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import AttemptRow, EpochRow, RunRow, RunStatus
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.search.workplace import Workplace
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 pytestmark = pytest.mark.slow
 

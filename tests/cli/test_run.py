@@ -13,10 +13,10 @@ import pytest
 from here import train_here
 from sqlalchemy import select
 
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow
 from amnl_tune.errors import StorageError
-from amnl_tune.results.bundle import load_bundle
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, StudyRow
+from amnl_tune.results.export.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -201,13 +201,13 @@ def assert_not_in_database(storage: str) -> None:
 
 
 def assert_not_on_pages(home: Path) -> None:
-    from amnl_tune.results.dashboard.app import dashboard_app
-    from amnl_tune.results.dashboard.credentials import Credentials
-    from amnl_tune.results.dashboard.guard import Rules
-    from amnl_tune.results.dashboard.wsgi import answered
-    from amnl_tune.search.artifacts import Artifacts
-    from amnl_tune.search.ledger.engine import Ledger
-    from amnl_tune.search.trials import borrowed_storage
+    from amnl_tune.artifacts import Artifacts
+    from amnl_tune.dashboard.app import dashboard_app
+    from amnl_tune.dashboard.credentials import Credentials
+    from amnl_tune.dashboard.guard import Rules
+    from amnl_tune.dashboard.http import answered
+    from amnl_tune.database.engine import Ledger
+    from amnl_tune.database.optuna_storage import borrowed_storage
 
     ledger = Ledger(os.environ["AMNL_TUNE_STORAGE"])
     with borrowed_storage(ledger) as storage:

@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.studies import freeze
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.database.engine import Ledger
+from amnl_tune.ledger.studies import freeze
+from amnl_tune.studies.study_file import parse_study_spec
 
 pytestmark = pytest.mark.slow
 WORDS = [sys.executable, "-m", "amnl_tune"]

@@ -15,16 +15,18 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
+from amnl_tune.dashboard.metrics import exposition
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import Origin, RunRow, RunStatus
+from amnl_tune.database.optuna_storage import borrowed_storage
+from amnl_tune.database.schema import upgrade
+from amnl_tune.database.urls import parse_url
 from amnl_tune.errors import StorageAwayError, StorageError
-from amnl_tune.results.dashboard.metrics import exposition
-from amnl_tune.search.ledger.engine import Ledger, parse_url
-from amnl_tune.search.ledger.models import Origin, RunRow, RunStatus
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import freeze, study_names
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.trials import borrowed_storage, create_optuna_study
+from amnl_tune.ledger.studies import freeze, study_names
+from amnl_tune.search.trials import create_optuna_study
 from amnl_tune.settings import Settings, sqlite_url
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 
 NewStorage = Callable[[str], str]
 
@@ -268,7 +270,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, spec: StudySpec) -> None:
 
 
 def test_a_file_that_somebody_keeps_locked(tmp_path: Path, spec: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    from amnl_tune.search.ledger import engine
+    from amnl_tune.database import engine
 
     monkeypatch.setattr(engine, "SQLITE_TIMEOUT", 0.2)
     file = tmp_path / "x.db"

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
-from amnl_tune.results.bundle import load_bundle
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import TestScoreRow
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import TestScoreRow
+from amnl_tune.results.export.bundle import load_bundle
 
 UNKNOWN = ["unshare", "--user", "--mount", "--map-user=54321", "--map-group=54321"]
 """A user number that nobody has entered in passwd, as `docker --user` and OpenShift give."""

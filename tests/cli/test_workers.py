@@ -15,12 +15,12 @@ import pytest
 from bounded import line_of
 from typer.testing import CliRunner, Result
 
+from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
+from amnl_tune.database.engine import Ledger
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.studies.study_file import parse_study_spec
 
 
 def invoke(*arguments: object) -> Result:

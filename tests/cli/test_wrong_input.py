@@ -10,11 +10,11 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
+from amnl_tune.database import file_systems
+from amnl_tune.database.engine import Ledger, database_time
+from amnl_tune.database.models import WorkerRow
 from amnl_tune.errors import StorageError
-from amnl_tune.search.ledger import file_systems
-from amnl_tune.search.ledger.engine import Ledger, database_time
-from amnl_tune.search.ledger.models import WorkerRow
-from amnl_tune.search.ledger.workers import WorkerIdentity, sign_in
+from amnl_tune.ledger.workers import WorkerIdentity, sign_in
 
 NewStorage = Callable[[str], str]
 

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from typer.main import get_command
 
 from amnl_tune.cli.app import app
-from amnl_tune.search.ledger.engine import parse_url
+from amnl_tune.database.urls import parse_url
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

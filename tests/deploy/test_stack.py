@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from amnl_tune.results.dashboard.credentials import credentials_line
+from amnl_tune.dashboard.credentials import credentials_line
 
 pytestmark = pytest.mark.slow
 

@@ -15,16 +15,16 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, select
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow, RunRow, RunStatus, WorkerRow
+from amnl_tune.database.schema import upgrade
 from amnl_tune.launch.command import WorkerCommand
+from amnl_tune.ledger.studies import extend_study
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow, RunStatus, WorkerRow
-from amnl_tune.search.ledger.schema import upgrade
-from amnl_tune.search.ledger.studies import extend_study
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.worker import open_workplace, work
+from amnl_tune.studies.study_file import parse_study_spec
 
 
 class Prepared:

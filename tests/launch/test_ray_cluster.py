@@ -9,10 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
+from amnl_tune.database.models import RunStatus
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.launch import ray_cluster
 from amnl_tune.launch.command import WorkerCommand
-from amnl_tune.search.ledger.models import RunStatus
 
 
 @pytest.fixture(scope="module")

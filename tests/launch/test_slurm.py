@@ -17,11 +17,11 @@ import psutil
 import pytest
 from bounded import ended, join, until
 
+from amnl_tune.database.models import RunStatus
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.launch import slurm
 from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.slurm import JobSettings, SlurmWorker, minutes, pass_through, submit
-from amnl_tune.search.ledger.models import RunStatus
 
 
 @pytest.mark.parametrize(

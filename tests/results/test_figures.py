@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
+from amnl_tune.ledger.leases import DIVERGED_RMSE
 from amnl_tune.results import figures, frames
-from amnl_tune.search.ledger.runs import DIVERGED_RMSE
 
 
 def _trials(**settings: list[object]) -> pd.DataFrame:

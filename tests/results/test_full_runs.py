@@ -8,14 +8,13 @@ from rich.console import Console
 from sqlalchemy import select, update
 
 from amnl_tune.cli.summary import print_summary
+from amnl_tune.database.models import EpochRow, RunRow
 from amnl_tune.results import sentences
-from amnl_tune.results.bundle import load_bundle
-from amnl_tune.results.full_runs import full_runs
-from amnl_tune.results.model_card import model_card
+from amnl_tune.results.export.bundle import load_bundle
+from amnl_tune.results.export.card import model_card
+from amnl_tune.results.facts import summarize
+from amnl_tune.results.full_runs import full_runs, stopped_early, trained_too_long
 from amnl_tune.results.report import report_page
-from amnl_tune.results.summary import summarize
-from amnl_tune.results.training_sentences import stopped_early, trained_too_long
-from amnl_tune.search.ledger.models import EpochRow, RunRow
 
 if TYPE_CHECKING:
     Finished = Any

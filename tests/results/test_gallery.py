@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
-from amnl_tune.results import engine_figures, engine_frames, figures, gallery, search_figures
+from amnl_tune.promotion.choosing import judged
+from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.promotion.verdict import compare
+from amnl_tune.results import engine_figures, figures, frames, gallery, search_figures
 from amnl_tune.results.frames import RUN_COLUMNS, history_frame
-from amnl_tune.results.report_tables import leaderboard
+from amnl_tune.results.report import leaderboard
 from amnl_tune.results.sentences import warnings
 from amnl_tune.rul.metrics import nasa_score
-from amnl_tune.search.comparison import compare
-from amnl_tune.search.judging import judged
-from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
 
 TRUE = [100.0, 60.0, 20.0, 10.0]
 PREDICTED = [90.0, 70.0, 15.0, 40.0]
@@ -35,15 +35,15 @@ def scores() -> TestScores:
 
 
 def test_engines_bands_and_penalties(scores: TestScores) -> None:
-    engines = engine_frames.engines_frame(scores)
+    engines = frames.engines_frame(scores)
     assert list(engines["timing"]) == ["early", "late", "early", "late"]
     assert engines["penalty"].sum() == pytest.approx(nasa_score(PREDICTED, TRUE))
-    bands = engine_frames.bands_frame(engines)
+    bands = frames.bands_frame(engines)
     assert list(bands["band"]) == ["0 to 25", "50 to 75", "100 to 125"]
     assert list(bands["engines"]) == [2, 1, 1]
     assert bands["bias"].iloc[0] == pytest.approx(12.5)
     assert bands["rmse"].iloc[0] == pytest.approx(np.sqrt((25 + 900) / 2))
-    penalties = engine_frames.penalties_frame(engines)
+    penalties = frames.penalties_frame(engines)
     assert penalties["unit"].iloc[0] == 4
     assert penalties["share"].sum() == pytest.approx(1.0)
     drawn = engine_figures.penalties_figure(penalties)
@@ -55,15 +55,15 @@ def test_engines_bands_and_penalties(scores: TestScores) -> None:
 
 
 def test_health_lives_and_intervals(scores: TestScores) -> None:
-    health = engine_frames.health_frame(scores, (30.0, 80.0))
+    health = frames.health_frame(scores, (30.0, 80.0))
     assert health.to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert engine_figures.health_figure(health).data[0].z.tolist() == health.to_numpy().tolist()
-    lives = engine_frames.lives_frame(scores)
+    lives = frames.lives_frame(scores)
     assert list(lives["predicted"]) == [50.0, 40.0]
     drawn = engine_figures.lives_figure(lives)
     assert (drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text) == ("cycle", "RUL (cycles)")
     assert [list(trace.y) for trace in drawn.data] == [[11.0, 10.0], [50.0, 40.0]]
-    promotion = engine_frames.promotion_frame(scores)
+    promotion = frames.promotion_frame(scores)
     assert list(promotion["who"]) == ["tuned network", "published defaults"] * 2
     assert list(promotion["chosen"]) == [True, False] * 2
     compared = engine_figures.promotion_figure(promotion)
@@ -94,10 +94,10 @@ def test_the_figures_are_of_the_choice_and_all_candidates_are_compared(
         for kind, predicted in given.items()
     ]
     whole = judged(replace(scores, rivals=rivals, choice=choice), networks=2)
-    engines = engine_frames.engines_frame(whole)
+    engines = frames.engines_frame(whole)
     assert list(engines["predicted"]) == given[choice]
-    assert engine_frames.health_frame(whole, (30.0, 80.0)).to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 2]]
-    promotion = engine_frames.promotion_frame(whole)
+    assert frames.health_frame(whole, (30.0, 80.0)).to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 2]]
+    promotion = frames.promotion_frame(whole)
     names = ["gradient boosting", "mix with boosting"]
     first, second = names if choice is CandidateKind.BOOSTING else names[::-1]
     assert list(promotion["who"])[:4] == [first, second, "tuned network", "published defaults"]

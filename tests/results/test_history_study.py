@@ -11,33 +11,31 @@ import pytest
 import torch
 from sqlalchemy import select
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StudyError
-from amnl_tune.results.bundle import load_bundle
+from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.measure.plan.demand import demand_of, shape_of
+from amnl_tune.measure.profile import forward_work
+from amnl_tune.promotion.candidates import open_promotion
+from amnl_tune.promotion.scores import TestScores
+from amnl_tune.promotion.scoring import ensure_scored
+from amnl_tune.results.export.bundle import load_bundle
+from amnl_tune.results.export.export import ship
+from amnl_tune.results.export.prediction import predict
+from amnl_tune.results.export.verify import verify
+from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import importance_frame, trials_frame
 from amnl_tune.results.gallery import pictures
-from amnl_tune.results.planning.demand import demand_of, shape_of
-from amnl_tune.results.prediction import predict
-from amnl_tune.results.shipping import ship
-from amnl_tune.results.summary import summarize
 from amnl_tune.results.tables import TableName, study_table, write_table
-from amnl_tune.results.verification import verify
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import RunRow
-from amnl_tune.search.ledger.studies import find_study, prior_of
-from amnl_tune.search.opening import open_study
-from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.replaying import recorded_run, replay
-from amnl_tune.search.scores import TestScores
-from amnl_tune.search.scoring import ensure_scored
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_data import study_data
-from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.warm_start import warm_starts
+from amnl_tune.search.opening import open_study, study_data, warm_starts
+from amnl_tune.search.replay import recorded_run, replay
 from amnl_tune.search.worker import open_workplace, work
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.workload import forward_work
 
 pytestmark = pytest.mark.slow
 

@@ -9,16 +9,16 @@ import optuna
 import pandas as pd
 import pytest
 
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.optuna_storage import open_storage
+from amnl_tune.ledger.range_tests import find_range_test
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results import figures, frames, gallery
-from amnl_tune.results.engine_frames import engines_frame
+from amnl_tune.results.facts import summarize
+from amnl_tune.results.frames import engines_frame
 from amnl_tune.results.report import write_report
 from amnl_tune.results.sentences import answer
-from amnl_tune.results.summary import summarize
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.range_tests import find_range_test
-from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.opening import open_study
-from amnl_tune.search.trials import open_storage
 
 if TYPE_CHECKING:
     Finished = Any

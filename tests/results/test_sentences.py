@@ -11,16 +11,16 @@ import pytest
 from rich.console import Console
 
 from amnl_tune.cli.summary import print_summary
+from amnl_tune.dashboard.notes import _promotion
 from amnl_tune.files import json_text
+from amnl_tune.promotion.bootstrap import Estimate
+from amnl_tune.promotion.choosing import judged
+from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.promotion.verdict import Margin
 from amnl_tune.results import sentences
-from amnl_tune.results.dashboard.study_page import _promotion
+from amnl_tune.results.export.card import model_card
 from amnl_tune.results.leaderboard import against_boosting, leaderboard
-from amnl_tune.results.model_card import model_card
-from amnl_tune.results.report_tables import scored
-from amnl_tune.search.bootstrap import Estimate
-from amnl_tune.search.comparison import Margin
-from amnl_tune.search.judging import judged
-from amnl_tune.search.scores import CandidateKind, CandidateScore, TestScores
+from amnl_tune.results.report import scored
 from amnl_tune.training.config import RunConfig
 
 ENGINES = 60

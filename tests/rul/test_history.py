@@ -9,14 +9,14 @@ import torch
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.configuration import InputConfig, NetworkConfig
 from amnl_tune.rul.history import AGE_SCALE, Past, channel_names, channels, trailing_mean
-from amnl_tune.rul.network import AMNL
+from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.preparation import EngineRows, PreparedData, prepare
 from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import TrainingFleet
-from amnl_tune.search.study_file import parse_study_spec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.evaluation import predict_windows
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 EVERYTHING = InputConfig(age=True, deviation=5, ewma=(0.3, 0.05), pool=3, window=4)
 EACH = [

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.rul.cache import cached_prepare
-from amnl_tune.rul.cmapss import SENSORS
-from amnl_tune.rul.conditions import Scaling, fit_scaling
 from amnl_tune.rul.configuration import DataConfig, InputConfig, Normalization
-from amnl_tune.rul.preparation import PreparedData, engine_rows, prepare
+from amnl_tune.rul.layouts import SENSORS
+from amnl_tune.rul.preparation import PreparedData, cached_prepare, engine_rows, prepare
+from amnl_tune.rul.scaling import Scaling, fit_scaling
 from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
 

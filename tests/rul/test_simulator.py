@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from amnl_tune.errors import ConfigurationError, StorageError
-from amnl_tune.rul.cmapss import COLUMNS, CONDITIONS, SENSORS, parse_fleet, parse_rul
+from amnl_tune.rul.layouts import COLUMNS, CONDITIONS, SENSORS
 from amnl_tune.rul.metrics import mean_predictor_rmse, rmse
+from amnl_tune.rul.reading import parse_fleet, parse_rul
 from amnl_tune.rul.simulator import SIMULATED, SimulatedFleet, simulate, write_fleet
 
 UNINFORMATIVE = [column for column in COLUMNS[5:] if column not in SENSORS]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amnl_tune.errors import DataError, DataNotFoundError, StorageError
-from amnl_tune.rul.cmapss import file_names
+from amnl_tune.rul.layouts import file_names
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource, TestFleet, TrainingFleet
 
@@ -194,6 +194,6 @@ def test_a_store_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_the_real_training_file_has_the_known_hash(cmapss_dir: Path) -> None:
-    from amnl_tune.rul.cmapss import CHECKSUMS
+    from amnl_tune.rul.layouts import CHECKSUMS
 
     assert FleetSource((cmapss_dir,)).training("FD001").sha256 == CHECKSUMS["train_FD001.txt"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from amnl_tune.rul.cmapss import SENSORS
+from amnl_tune.rul.layouts import SENSORS
 from amnl_tune.rul.statistics import STATISTICS, StatisticsPast, history_statistics
 
 LENGTHS = (130, 1, 2, 35, 9, 101)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.models import Origin, RunRow, RunStatus
 from amnl_tune.errors import StorageError
-from amnl_tune.rul.network import AMNL
+from amnl_tune.ledger.promotions import Candidate
+from amnl_tune.promotion.networks import answers_of
+from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.models import Origin, RunRow, RunStatus
-from amnl_tune.search.promoted_networks import answers_of
-from amnl_tune.search.promotion import Candidate
 from amnl_tune.training.boosting import Boosting
 from amnl_tune.training.config import RunConfig
 

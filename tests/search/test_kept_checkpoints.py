@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import select
 
 import amnl_tune
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow, RunRow
 from amnl_tune.errors import CheckpointError, ConfigurationError, StudyError
-from amnl_tune.search.doctor import Treated, examine
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, RunRow
+from amnl_tune.health.doctor import Treated, examine
+from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.search.opening import OpenedStudy
-from amnl_tune.search.promotion import open_promotion
-from amnl_tune.search.spec import StudySpec
 from amnl_tune.search.worker import work
 from amnl_tune.search.workplace import Workplace
+from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 

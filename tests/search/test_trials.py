@@ -8,14 +8,15 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import text
 
+from amnl_tune.database.optuna_storage import joined
 from amnl_tune.errors import StorageError
+from amnl_tune.ledger.leases import Lease, LeaseLostError, claim, release
 from amnl_tune.search import runner
-from amnl_tune.search.ledger.runs import Lease, LeaseLostError, claim, release
 from amnl_tune.search.opening import OpenedStudy
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.spec_tables import SamplerTable
-from amnl_tune.search.trials import budget_of, joined
+from amnl_tune.search.trials import budget_of
 from amnl_tune.search.workplace import Workplace
+from amnl_tune.studies.sections import SamplerTable
+from amnl_tune.studies.spec import StudySpec
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 

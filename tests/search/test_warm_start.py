@@ -8,18 +8,18 @@ import optuna
 import pytest
 from sqlalchemy import select
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.models import Origin, RunRow
+from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.errors import StudyError
+from amnl_tune.ledger.promotions import best_trials
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.artifacts import Artifacts
-from amnl_tune.search.ledger.models import Origin, RunRow
-from amnl_tune.search.ledger.studies import find_study
 from amnl_tune.search.opening import OpenedStudy, open_study
-from amnl_tune.search.promotion import best_trials
-from amnl_tune.search.spec import StudySpec
-from amnl_tune.search.study_file import parse_study_spec
-from amnl_tune.search.trials import borrowed_storage
 from amnl_tune.search.worker import work
 from amnl_tune.search.workplace import Workplace
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]

@@ -16,27 +16,27 @@ import pytest
 import torch
 from sqlalchemy import select, update
 
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import EpochRow, Origin, RunRow, RunStatus
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
+from amnl_tune.ledger.leases import DIVERGED_RMSE, claim
+from amnl_tune.ledger.progress import progress
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search import attempt, runner
-from amnl_tune.search.artifacts import Artifacts
 from amnl_tune.search.checkpoints import Checkpoints
-from amnl_tune.search.devices import resolve_device
-from amnl_tune.search.leaving import Leaving, LeavingError
-from amnl_tune.search.ledger.engine import Ledger
-from amnl_tune.search.ledger.models import EpochRow, Origin, RunRow, RunStatus
-from amnl_tune.search.ledger.runs import DIVERGED_RMSE, claim
 from amnl_tune.search.opening import OpenedStudy
-from amnl_tune.search.progress import progress
 from amnl_tune.search.runner import carry_out
-from amnl_tune.search.spec import PrunerTable, StudySpec
-from amnl_tune.search.study_file import parse_study_spec
 from amnl_tune.search.trials import budget_of
 from amnl_tune.search.worker import open_workplace, work
-from amnl_tune.search.workplace import Workplace
+from amnl_tune.search.workplace import Leaving, LeavingError, Workplace
+from amnl_tune.studies.sections import PrunerTable
+from amnl_tune.studies.spec import StudySpec
+from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.checkpoint import serialized, snapshot
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.execution import resolve_device
+from amnl_tune.training.fit import fit
 
 OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 

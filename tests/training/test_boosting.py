@@ -9,8 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from amnl_tune.rul.cmapss import SENSORS
 from amnl_tune.rul.configuration import DataConfig
+from amnl_tune.rul.layouts import SENSORS
 from amnl_tune.rul.metrics import mean_predictor_rmse
 from amnl_tune.rul.preparation import PreparedData, prepare
 from amnl_tune.rul.simulator import simulate

@@ -10,12 +10,12 @@ import torch
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training import probe as probing
-from amnl_tune.training.batches import DataPath, ResidentBatches, choose_data_path
+from amnl_tune.training.batches import ResidentBatches, choose_data_path
 from amnl_tune.training.checkpoint import load_checkpoint, serialized, snapshot
-from amnl_tune.training.config import RunConfig
+from amnl_tune.training.config import DataPath, Precision, RunConfig
 from amnl_tune.training.execution import Execution
-from amnl_tune.training.fitting import EpochResult, fit
-from amnl_tune.training.precision import Precision, autocast, grad_scaler, require_supported, supported
+from amnl_tune.training.fit import EpochResult, fit
+from amnl_tune.training.precision import autocast, grad_scaler, require_supported, supported
 from amnl_tune.training.probe import Probe, best_precision, probe
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource
 import torch
-from amnl_tune.training.heap import freed_memory_kept, keep_freed_memory
+from amnl_tune.training.execution import freed_memory_kept, keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -19,7 +19,7 @@ from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import TrainingFleet
 from amnl_tune.training.checkpoint import load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 folder, pause = Path(sys.argv[1]), float(sys.argv[2])
 torch.set_num_threads(1)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from amnl_tune.training.config import Schedule
-from amnl_tune.training.schedule import lr_factor
+from amnl_tune.training.state import lr_factor
 
 
 def factor(progress: float, schedule: Schedule = Schedule.FOUR_PHASE) -> float:

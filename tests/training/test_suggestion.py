@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amnl_tune.training.suggestion import Suggestion, suggestions
+from amnl_tune.training.config import Suggestion
+from amnl_tune.training.lr_range import suggestions
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_curves.json").read_text())
 

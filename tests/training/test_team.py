@@ -10,7 +10,7 @@ import pytest
 
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import RunConfig
-from amnl_tune.training.fitting import fit
+from amnl_tune.training.fit import fit
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +22,8 @@ from amnl_tune.rul.simulator import simulate
 from amnl_tune.rul.sources import TrainingFleet
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution
-from amnl_tune.training.fitting import fit
-from amnl_tune.training.team import join_team, leave_team
+from amnl_tune.training.fit import fit
+from amnl_tune.training.execution import join_team, leave_team
 
 torch.set_num_threads(1)
 team = join_team(cuda=False)

@@ -102,7 +102,7 @@ def _epochs() -> None:
 
 
 def _bins() -> None:
-    """As `search/ledger/competition.py` had them at this revision: 256 an octave."""
+    """As `ledger/standing.py` had them at this revision: 256 an octave."""
     connection = op.get_bind()
     rows = connection.execute(sa.text("select run, number, reported from amnl_epochs")).all()
     bins = [

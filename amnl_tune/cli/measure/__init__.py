@@ -1,0 +1,1 @@
+"""`amnl-tune plan`, `bench`, `profile`, `lr-find`: what this machine takes."""

@@ -1,0 +1,1 @@
+"""The stock optuna-dashboard behind a login, read-only, with pages of our own."""

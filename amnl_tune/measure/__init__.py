@@ -1,0 +1,1 @@
+"""What this machine takes for training, and what a study will take: measured, then told."""

@@ -1,0 +1,1 @@
+"""The published efficiency table, measured on this machine."""

@@ -1,0 +1,117 @@
+"""A study's facts as one JSON-serialisable document: what `study show`, `run --json` and the end of a run tell."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import RunRow, RunStatus
+from amnl_tune.ledger.leases import trials_left
+from amnl_tune.ledger.own_trials import foreign_trials
+from amnl_tune.ledger.progress import progress
+from amnl_tune.ledger.promotions import best_trials, latest_promotion
+from amnl_tune.ledger.range_tests import find_range_test
+from amnl_tune.ledger.stored import stored_config, stored_spec
+from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.promotion.scores import CandidateScore, contamination, latest_scores, looks_of
+from amnl_tune.promotion.short_against_full import proxy_check
+from amnl_tune.results.full_runs import full_runs
+from amnl_tune.results.leaderboard import against_boosting, leaderboard
+from amnl_tune.search.trials import budget_of
+from amnl_tune.studies.spec import StudySpec
+
+BEST = 5
+
+
+def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
+    """Everything that the terminal shows of a study.
+
+    Raises:
+        StudyError: unknown study.
+    """
+    row = find_study(ledger, study)
+    spec = stored_spec(row)
+    prior = prior_of(row)
+    now = progress(ledger, study, total=spec.budget.trials)
+    test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+    return {
+        "study": study,
+        "question": spec.question,
+        "dataset": row.dataset,
+        "data_sha256": row.data_sha256,
+        "fingerprint": row.fingerprint,
+        "stopped_at": row.stopped_at,
+        "trials": {str(status): now.count(status) for status in RunStatus} | {"budget": spec.budget.trials},
+        "epochs": now.epochs_done,
+        "search_finished": not trials_left(ledger, study, budget_of(spec, prior)) and now.finished == len(now.runs),
+        "best_trials": [_trial(run, spec) for run in best_trials(ledger, study, BEST)],
+        "failures": [{"trial": run.trial_number, "reason": run.reason} for run in _failed(ledger, study)],
+        "lr_range_test": {
+            "suggested": {str(rule): rate for rule, rate in test.suggested.items()},
+            "used": prior.suggested,
+            "rule": str(spec.lr_range_test.suggestion),
+            "prior": prior.interval,
+        }
+        if test
+        else None,
+        "promotion": _promotion(ledger, study),
+        "foreign_trials": foreign_trials(ledger).get(study, []),
+    }
+
+
+def _trial(run: RunRow, spec: StudySpec) -> dict[str, Any]:
+    config = stored_config(run).plain()
+    searched = {name: config[name] for name in spec.space.active(config)}
+    return {"trial": run.trial_number, "origin": str(run.origin), "validation_rmse": run.value, "parameters": searched}
+
+
+def _failed(ledger: Ledger, study: str) -> list[RunRow]:
+    with ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study, RunRow.status == RunStatus.FAIL).order_by(RunRow.id)
+        return list(session.scalars(query))
+
+
+def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
+    promotion = latest_promotion(ledger, study)
+    scores = latest_scores(ledger, study)
+    if promotion is None:
+        return None
+    looks = looks_of(ledger, study)
+    told = {
+        "contaminated": contamination(promotion),
+        "looks_at_test": looks.total if looks else 0,
+        "looks": looks.plain() if looks else None,
+        "full_runs": full_runs(ledger, study, promotion.number),
+    }
+    if scores is None:
+        now = progress(ledger, study, promotion=promotion.number)
+        return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False} | told
+    rows = leaderboard(scores)
+    return {
+        "number": promotion.number,
+        "scored": True,
+        "scored_at": scores.scored_at,
+        "scored_by": scores.scored_by,
+        "test_data_sha256": scores.data_sha256,
+        "forced": scores.forced,
+        "winner": _score(scores.winner),
+        "published_defaults": _score(scores.incumbent) if scores.incumbent else None,
+        "mean_predictor": {"test_rmse": scores.mean_rmse, "nasa_score": scores.mean_nasa_score},
+        "test_engines": len(scores.true),
+        "choice": rows[0],
+        "leaderboard": rows,
+        "against_boosting": against_boosting(scores),
+        "comparison": scores.comparison.plain() if scores.comparison else None,
+        "proxy_check": proxy_check(ledger, study, promotion.number).plain(),
+    } | told
+
+
+def _score(score: CandidateScore) -> dict[str, Any]:
+    return {
+        "trial": score.trial_number,
+        "origin": score.origin,
+        "validation_rmse": score.validation_rmse,
+        "test_rmse": score.test_rmse,
+        "nasa_score": score.nasa_score,
+        "seeds": sorted(score.by_seed, key=int),
+    }

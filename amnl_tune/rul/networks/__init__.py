@@ -1,0 +1,1 @@
+"""Networks that learn remaining useful life from windows of sensor values."""
