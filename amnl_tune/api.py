@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from amnl_tune.artifacts import Artifacts
 from amnl_tune.bounds import MOST_LOCAL_WORKERS, MOST_THREADS, require
-from amnl_tune.cli.pipeline import Session, on_available_data
-from amnl_tune.cli.run import whole_line
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.schema import require_schema
+from amnl_tune.ledger.artifact_probe import require_shared_artifacts
 from amnl_tune.ledger.promotions import find_run
-from amnl_tune.ledger.stored import stored_spec
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.promotion.scoring import score_again
@@ -30,7 +26,11 @@ from amnl_tune.results.facts import summarize
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.checkpoints import Checkpoints
-from amnl_tune.search.opening import study_data as data_of_study
+from amnl_tune.search.opening import Workspace
+from amnl_tune.service.data import on_available_data
+from amnl_tune.service.line import whole_line
+from amnl_tune.service.listener import Silence
+from amnl_tune.service.session import Session
 from amnl_tune.settings import Settings
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import load_study_spec
@@ -94,7 +94,7 @@ def run_study(
     spec = study if isinstance(study, StudySpec) else load_study_spec(study)
     places = _places(home, storage, data_dir, artifacts)
     session = _session(places, spec, Ledger(places.storage), workers=workers, threads=threads, device=device)
-    spec = on_available_data(spec, session.source, session.console)
+    spec = on_available_data(spec, session.workspace.source, session.listener)
     return _outcome(whole_line(session, spec, Path(out) if out else Path("exports") / spec.name))
 
 
@@ -127,14 +127,13 @@ def promote(
         >>> print(promote("quickstart", top=2, seeds=[42, 123, 456]).verdict)
     """
     places = _places(home, storage, data_dir, artifacts)
-    ledger = _ledger(places)
-    spec = stored_spec(find_study(ledger, study))
-    session = _session(places, spec, ledger, workers=workers, threads=threads, device=device)
-    session.require_shared_artifacts(study)
-    number = open_promotion(ledger, spec, top_k=top, seeds=seeds, random=random)
-    session.train_promotion(spec, number)
-    score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
-    return _outcome(summarize(ledger, study))
+    known = find_study(_ledger(places), study)
+    session = _session(places, known.spec, known.ledger, workers=workers, threads=threads, device=device)
+    require_shared_artifacts(known, session.workspace.artifacts.store)
+    number = open_promotion(known, top_k=top, seeds=seeds, random=random)
+    session.train_promotion(known, number)
+    score_again(session.workspace, known, number=number, force=force)
+    return _outcome(summarize(known))
 
 
 def export(
@@ -164,10 +163,8 @@ def export(
         >>> print(bundle.config.learning_rate, bundle.metrics["comparison"]["words"])
     """
     places = _places(home, storage, data_dir, artifacts)
-    ledger = _ledger(places)
-    spec = stored_spec(find_study(ledger, study))
-    session = _session(places, spec, ledger)
-    ship(ledger, spec, session.source, session.artifacts, Path(out), trial=trial, kind=kind)
+    known = find_study(_ledger(places), study)
+    ship(_workspace(places, known.ledger), known, Path(out), trial=trial, kind=kind)
     return Path(out)
 
 
@@ -204,7 +201,7 @@ def load_checkpoint(
     """
     places = _places(home, storage, data_dir, artifacts)
     kept = Artifacts(places.home, places.artifacts)
-    return Checkpoints(kept.store, kept.folder(find_run(_ledger(places), study, trial, seed))).kept(epoch)
+    return Checkpoints(kept.store, kept.folder(find_run(find_study(_ledger(places), study), trial, seed))).kept(epoch)
 
 
 def study_data(
@@ -220,9 +217,8 @@ def study_data(
         >>> print(study_data("quickstart").dataset)
     """
     places = _places(home, storage, data_dir, None)
-    row = find_study(_ledger(places), study)
-    spec = stored_spec(row)
-    return data_of_study(row, spec, FleetSource(places.data_dirs), Artifacts(places.home))
+    known = find_study(_ledger(places), study)
+    return _workspace(places, known.ledger).data_of(known)
 
 
 def _places(
@@ -242,6 +238,10 @@ def _ledger(places: Settings) -> Ledger:
     return Ledger(places.storage)
 
 
+def _workspace(places: Settings, ledger: Ledger) -> Workspace:
+    return Workspace(ledger, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts))
+
+
 def _session(
     places: Settings,
     spec: StudySpec,
@@ -254,7 +254,7 @@ def _session(
     require("workers", workers, MOST_LOCAL_WORKERS, least=0)
     require("threads", threads, MOST_THREADS)
     return Session(
-        console=Console(quiet=True),
+        listener=Silence(),
         places=places,
         ledger=ledger,
         workers=spec.hardware.workers if workers is None else workers,

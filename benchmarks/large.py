@@ -24,7 +24,7 @@ from amnl_tune.dashboard.pages import with_our_pages
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.database.schema import upgrade
-from amnl_tune.ledger.studies import Prior, freeze, settle_prior
+from amnl_tune.ledger.studies import Prior, find_study, freeze, settle_prior
 from amnl_tune.search.trials import create_optuna_study
 from amnl_tune.studies.study_file import load_study_spec
 from benchmarks.filled import fill
@@ -52,7 +52,7 @@ def prepared(home: Path, trials: int) -> str:
     upgrade(storage)
     ledger, spec = Ledger(storage), load_study_spec(STUDY)
     freeze(ledger, spec, "0" * 64)
-    settle_prior(ledger, spec.name, Prior(), None)
+    settle_prior(find_study(ledger, spec.name), Prior(), None)
     with borrowed_storage(ledger) as optuna_storage:
         create_optuna_study(optuna_storage, spec, new=True)
     ledger.close()

@@ -21,6 +21,7 @@ from amnl_tune.database.urls import parse_url
 from amnl_tune.ledger.epochs import ReportLine
 from amnl_tune.ledger.leases import Budget, Lease, claim, held
 from amnl_tune.ledger.standing import Competition
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.studies.optuna_parts import experiments_intended
 from benchmarks.filled import fill
 
@@ -57,7 +58,7 @@ class Ours:
 
     def begin(self) -> None:
         budget = Budget(10**6, 10**3, None, (Origin.SAMPLER,), seed=1)
-        claimed = claim(self._ledger, STUDY, f"{os.getpid()}-{next(self._names)}", budget, ttl=3600)
+        claimed = claim(find_study(self._ledger, STUDY), f"{os.getpid()}-{next(self._names)}", budget, ttl=3600)
         assert claimed is not None
         self.lease = claimed[0]
         trial = self._storage.create_new_trial(self._study_id, create_trial(state=TrialState.RUNNING))

@@ -15,7 +15,7 @@ from amnl_tune.artifacts import Artifacts, ArtifactStore
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.schema import upgrade
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import OpenedStudy, open_study
+from amnl_tune.search.opening import OpenedStudy, Workspace, open_study
 from amnl_tune.search.worker import open_workplace
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.spec import StudySpec
@@ -67,7 +67,7 @@ def open_tiny(
     """Opens a study and a worker's place in it."""
 
     def opened(spec: StudySpec) -> tuple[OpenedStudy, Workplace]:
-        study = open_study(sqlite_ledger, spec, source, artifacts, device="cpu")
+        study = open_study(Workspace(sqlite_ledger, source, artifacts), spec, device="cpu")
         url = sqlite_ledger.url.render_as_string(hide_password=False)
         place = open_workplace(url, spec.name, source, artifacts, tensorboard=False)
         return study, place

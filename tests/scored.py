@@ -19,12 +19,13 @@ from amnl_tune.dashboard.guard import Rules
 from amnl_tune.dashboard.server import serve
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.optuna_storage import open_storage
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.promotion.scores import CandidateKind, TestScores
 from amnl_tune.promotion.scoring import ensure_scored
 from amnl_tune.results.export.export import ship
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import parse_study_spec
@@ -50,14 +51,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fleet_dir: Path) -> Itera
     spec = parse_study_spec(text.replace("Does it work?", "Is <b>this</b> escaped?"), name="tiny")
     ledger, artifacts = Ledger(f"sqlite:///{home / 'a.db'}"), Artifacts(home)
     source = FleetSource((fleet_dir,))
-    open_study(ledger, spec, source, artifacts, device="cpu")
+    open_study(Workspace(ledger, source, artifacts), spec, device="cpu")
     url = ledger.url.render_as_string(hide_password=False)
     place = open_workplace(url, "tiny", source, artifacts, tensorboard=False)
     work(place, threads=1)
-    number = open_promotion(ledger, spec, seeds=[42, 123])
+    number = open_promotion(find_study(ledger, spec.name), seeds=[42, 123])
     work(place, threads=1)
-    scores = ensure_scored(ledger, spec, source, artifacts, number=number)
-    ship(ledger, spec, source, artifacts, home / "bundle", kind=CandidateKind.NETWORK)
+    scores = ensure_scored(Workspace(ledger, source, artifacts), find_study(ledger, spec.name), number=number)
+    ship(
+        Workspace(ledger, source, artifacts), find_study(ledger, spec.name), home / "bundle", kind=CandidateKind.NETWORK
+    )
     yield Finished(spec, ledger, source, artifacts, scores, home / "bundle")
     ledger.close()
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amnl_tune.cli.display import download_progress
 from amnl_tune.cli.options import DataDir, Home, Json, settings
 from amnl_tune.errors import DataError, DataNotFoundError
 
@@ -28,6 +27,7 @@ def fetch(
 
     Files already there and right are kept; an interrupted download goes on where it stopped.
     """
+    from amnl_tune.cli.display import download_progress
     from amnl_tune.rul import fetch as archive
 
     directories = settings(None, home, data_dir).data_dirs

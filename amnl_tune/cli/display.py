@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
 
 import typer
 from rich.console import Console, Group
@@ -17,9 +16,6 @@ from amnl_tune.database.models import RunStatus
 from amnl_tune.host import machine_of
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.ledger.progress import Progress, RunView, WorkerView
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextmanager
@@ -143,3 +139,42 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Terminal:
+    """Draws the line on a console: bars and tables on a terminal, a line for each event elsewhere.
+
+    Args:
+        console: where. Downloads are told on stderr.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def said(self, text: str) -> None:
+        """A sentence, as it is."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def warned(self, title: str, text: str) -> None:
+        """Between two rules, in yellow."""
+        self._console.rule(f"[bold yellow]{title}")
+        self._console.print(text, style="yellow", highlight=False, markup=False)
+        self._console.rule(style="yellow")
+
+    def watch(self, title: str) -> AbstractContextManager[Watch]:
+        """A live table, or lines."""
+        return watching(self._console, title)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """On a terminal while it lasts, elsewhere as a line."""
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, markup=False)
+            yield
+            return
+        with self._console.status(text):
+            yield
+
+    def downloading(self) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        """A bar, or a line at each quarter."""
+        return download_progress()

@@ -14,7 +14,7 @@ from amnl_tune.cli.options import (
     Json,
     Storage,
     Study,
-    existing_ledger,
+    existing_study,
     settings,
     study_name,
 )
@@ -97,20 +97,17 @@ def replay(
     from amnl_tune.cli.options import quiet_libraries
     from amnl_tune.errors import StudyError
     from amnl_tune.files import json_text
-    from amnl_tune.ledger.stored import stored_spec
-    from amnl_tune.ledger.studies import find_study
     from amnl_tune.rul.sources import FleetSource
-    from amnl_tune.search.opening import study_data
+    from amnl_tune.search.opening import Workspace
     from amnl_tune.search.replay import recorded_run
     from amnl_tune.search.replay import replay as replayed
     from amnl_tune.training.execution import resolve_device
 
     quiet_libraries()
     places = settings(storage, home, data_dir)
-    ledger = existing_ledger(places)
-    record = recorded_run(ledger, study, trial, seed=seed)
-    row = find_study(ledger, study)
-    data = study_data(row, stored_spec(row), FleetSource(places.data_dirs), Artifacts(places.home))
+    known = existing_study(places, study)
+    record = recorded_run(known, trial, seed=seed)
+    data = Workspace(known.ledger, FleetSource(places.data_dirs), Artifacts(places.home)).data_of(known)
     own = record.workers[-1].device if record.workers else "auto"
     place = torch.device(resolve_device(device or (own if own == "cpu" or torch.cuda.is_available() else "auto")))
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from amnl_tune.bounds import MOST_NUMBER, MOST_TOP
-from amnl_tune.cli.options import ArtifactUrl, DataDir, Home, Json, Storage, Study, existing_ledger, settings
+from amnl_tune.cli.options import (
+    ArtifactUrl,
+    DataDir,
+    Home,
+    Json,
+    Storage,
+    Study,
+    existing_ledger,
+    existing_study,
+    settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,11 +61,10 @@ def export(
     from amnl_tune.artifacts import Artifacts
     from amnl_tune.errors import ConfigurationError
     from amnl_tune.files import json_text, write_content
-    from amnl_tune.ledger.stored import stored_spec
-    from amnl_tune.ledger.studies import find_study
     from amnl_tune.results.export.export import ship, ship_best
     from amnl_tune.results.tables import configurations, in_format
     from amnl_tune.rul.sources import FleetSource
+    from amnl_tune.search.opening import Workspace
 
     if trial is not None and top is not None:
         raise ConfigurationError("An export is of one trial or of the best, but got --trial and --top; leave one out")
@@ -64,18 +73,21 @@ def export(
             f"--kind {kind} names what is exported, but so do --trial, --top and --format; leave one out"
         )
     places = settings(storage, home, data_dir, artifacts)
-    ledger = existing_ledger(places)
-    spec = stored_spec(find_study(ledger, study))
+    known = existing_study(places, study)
     if form:
-        text = in_format(configurations(ledger, study, trial=trial, top=top), form)
+        text = in_format(configurations(known, trial=trial, top=top), form)
         if out is None:
             typer.echo(text, nl=False)
         else:
             write_content(out, text.encode())
         return
     out = out or Path("exports") / study
-    where = (ledger, spec, FleetSource(places.data_dirs), Artifacts(places.home, places.artifacts), out)
-    shipped = ship_best(*where, top=top) if top else {out: ship(*where, trial=trial, kind=kind)}
+    kept = Artifacts(places.home, places.artifacts)
+    workspace = Workspace(known.ledger, FleetSource(places.data_dirs), kept)
+    if top:
+        shipped = ship_best(workspace, known, out, top=top)
+    else:
+        shipped = {out: ship(workspace, known, out, trial=trial, kind=kind)}
     facts = [
         {
             "export": str(folder),
@@ -110,7 +122,7 @@ def report(
 
     places = settings(storage, home)
     out = out or places.home / "reports" / f"{study}.html"
-    write_report(existing_ledger(places), study, out)
+    write_report(existing_study(places, study), out)
     typer.echo(str(out))
 
 

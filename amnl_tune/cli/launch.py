@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from amnl_tune.bounds import MOST_GPUS, MOST_THREADS, MOST_WORKERS
-from amnl_tune.cli.launchers import Wishes
 from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Study, Tensorboard, finite, settings
 from amnl_tune.cli.streams import as_interrupt
 
@@ -105,7 +104,7 @@ def launch(
     from amnl_tune.launch.command import Launcher
 
     launcher = Launcher.named(on)
-    wishes = Wishes(
+    wishes = launchers.Wishes(
         study=study,
         places=settings(storage, home, data_dir, artifacts),
         workers=workers,

@@ -16,11 +16,9 @@ from rich.console import Console
 from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.display import watching
 from amnl_tune.cli.options import (
-    existing_ledger,
-    mlflow_uri,
+    existing_study,
 )
 from amnl_tune.cli.summary import print_summary
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.urls import parse_url
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
 from amnl_tune.host import physical_cores, threads_for
@@ -37,12 +35,10 @@ from amnl_tune.launch.local import LocalWorkers
 from amnl_tune.launch.slots import Slot, chosen_gpus, cpu_slots, gpu_slots, overload, visible_gpus
 from amnl_tune.ledger.leases import open_runs, trials_left
 from amnl_tune.ledger.progress import progress
-from amnl_tune.ledger.stored import stored_spec
-from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.ledger.studies import Study
 from amnl_tune.results.facts import summarize
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.trials import budget_of
-from amnl_tune.settings import Settings
+from amnl_tune.settings import Settings, mlflow_uri
 from amnl_tune.studies.spec import StudySpec
 
 
@@ -71,7 +67,8 @@ POLL_SECONDS = 0.5
 
 def on_this_machine(wishes: Wishes) -> None:
     """One process a slot, until the study is done."""
-    ledger, spec = _study(wishes)
+    study = _study(wishes)
+    spec = study.spec
     count = wishes.workers or spec.hardware.workers
     device = wishes.device or spec.hardware.device
     slots = _slots(count, device, wishes.gpus)
@@ -90,13 +87,14 @@ def on_this_machine(wishes: Wishes) -> None:
         slots=slots,
     )
     with workers:
-        _watch(wishes, ledger, spec, workers.poll)
-    _conclude(wishes, ledger, spec)
+        _watch(wishes, study, workers.poll)
+    _conclude(wishes, study)
 
 
 def on_ray(wishes: Wishes, address: str | None) -> None:
     """One task a worker, until the study is done."""
-    ledger, spec = _study(wishes)
+    study = _study(wishes)
+    spec = study.spec
     command, gpus = _command(wishes, spec), wishes.gpus or 0.0
     workers = ray_cluster.RayWorkers(command, wishes.workers or spec.hardware.workers, gpus=gpus)
     # Ray remarks on lost nodes on standard output, where --json has its one document.
@@ -108,13 +106,14 @@ def on_ray(wishes: Wishes, address: str | None) -> None:
         if warning:
             typer.echo(warning, err=True)
         with workers:
-            _watch(wishes, ledger, spec, workers.poll)
-    _conclude(wishes, ledger, spec)
+            _watch(wishes, study, workers.poll)
+    _conclude(wishes, study)
 
 
 def on_slurm(wishes: Wishes, partition: str | None, time_limit: str, options: tuple[str, ...]) -> None:
     """A job array; returns when Slurm has it."""
-    ledger, spec = _study(wishes)
+    study = _study(wishes)
+    spec = study.spec
     settings = slurm.JobSettings(slurm.minutes(time_limit), wishes.gpus or 0, partition, slurm.pass_through(options))
     require_shared_storage(wishes.places.storage, Launcher.SLURM, slurm.host_names(partition), slurm.this_host())
     folder = wishes.places.home.absolute() / "slurm" / spec.name
@@ -124,7 +123,7 @@ def on_slurm(wishes: Wishes, partition: str | None, time_limit: str, options: tu
         typer.echo(json.dumps({"study": spec.name, "jobs": ids, "logs": str(folder)}, indent=2))
     else:
         typer.echo(f"Submitted {len(ids)} workers of study {spec.name!r} as job {', '.join(ids)}; logs in {folder}")
-    ledger.close()
+    study.ledger.close()
 
 
 def on_kubernetes(
@@ -154,24 +153,22 @@ def on_kubernetes(
     typer.echo(json.dumps(job, indent=2) if wishes.as_json else kubernetes.as_yaml(job, secret), nl=wishes.as_json)
 
 
-def _study(wishes: Wishes) -> tuple[Ledger, StudySpec]:
+def _study(wishes: Wishes) -> Study:
     """The study, which must be there for workers to join it.
 
     Raises:
         StudyError: unknown, or not prepared. StorageError: database, or more workers than it serves.
         DataNotFoundError: the data are not where the workers would look for them.
     """
-    ledger = existing_ledger(wishes.places)
-    row = find_study(ledger, wishes.study)
-    if row.prepared_at is None and not wishes.wait:
+    study = existing_study(wishes.places, wishes.study)
+    if not study.is_prepared and not wishes.wait:
         raise StudyError(
             f"Study {wishes.study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` "
             "first, or use --wait"
         )
-    spec = stored_spec(row)
-    FleetSource(wishes.places.data_dirs).require(spec.data.dataset)
-    require_enough_storage(wishes.places.storage, wishes.workers or spec.hardware.workers)
-    return ledger, spec
+    FleetSource(wishes.places.data_dirs).require(study.spec.data.dataset)
+    require_enough_storage(wishes.places.storage, wishes.workers or study.spec.hardware.workers)
+    return study
 
 
 def _command(wishes: Wishes, spec: StudySpec) -> WorkerCommand:
@@ -202,30 +199,29 @@ def _options(wishes: Wishes) -> tuple[str, ...]:
     return (*(("--wait",) if wishes.wait else ()), *(() if wishes.tensorboard else ("--no-tensorboard",)))
 
 
-def _watch(wishes: Wishes, ledger: Ledger, spec: StudySpec, poll: Callable[[], bool]) -> None:
+def _watch(wishes: Wishes, study: Study, poll: Callable[[], bool]) -> None:
     """Shows how the search goes while `poll` finds workers."""
     with watching(Console(stderr=wishes.as_json), "search") as watch:
-        watch(progress(ledger, spec.name, total=spec.budget.trials))
+        watch(progress(study, total=study.spec.budget.trials))
         while poll():
             time.sleep(POLL_SECONDS)
-            watch(progress(ledger, spec.name, total=spec.budget.trials))
-        watch(progress(ledger, spec.name, total=spec.budget.trials))
+            watch(progress(study, total=study.spec.budget.trials))
+        watch(progress(study, total=study.spec.budget.trials))
 
 
-def _conclude(wishes: Wishes, ledger: Ledger, spec: StudySpec) -> None:
+def _conclude(wishes: Wishes, study: Study) -> None:
     """Tells what came out.
 
     Raises:
         StudyError: the workers were asked to leave before the study was done.
     """
-    row = find_study(ledger, spec.name)
-    budget = budget_of(stored_spec(row), prior_of(row))
-    if row.stopped_at is None and (open_runs(ledger, spec.name) or trials_left(ledger, spec.name, budget)):
+    now = study.again()
+    if not now.is_stopped and (open_runs(now) or trials_left(now)):
         raise StudyError(
-            f"Workers stay until a study is done, but they were asked to leave study {spec.name!r} before; "
+            f"Workers stay until a study is done, but they were asked to leave study {study.name!r} before; "
             "launch it again to go on"
         )
-    facts = summarize(ledger, spec.name)
+    facts = summarize(now)
     if wishes.as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:

@@ -14,6 +14,7 @@ from amnl_tune.settings import Settings
 
 if TYPE_CHECKING:
     from amnl_tune.database.engine import Ledger
+    from amnl_tune.ledger.studies import Study as KnownStudy
 
 
 class DiscreetFormatter(logging.Formatter):
@@ -83,13 +84,6 @@ def settings(
     return Settings.resolve(os.environ, home=home, storage=storage, data_dir=data_dir, artifacts=artifacts)
 
 
-def mlflow_uri() -> str | None:
-    """Where promoted runs are logged; a server that is away costs seconds, not MLflow's minutes."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    return os.environ.get("MLFLOW_TRACKING_URI") or None
-
-
 def existing_ledger(places: Settings) -> "Ledger":
     """The ledger of a storage that must be there already. Raises StorageError."""
     from amnl_tune.database.engine import Ledger
@@ -97,3 +91,10 @@ def existing_ledger(places: Settings) -> "Ledger":
 
     require_schema(places.storage)
     return Ledger(places.storage)
+
+
+def existing_study(places: Settings, name: str) -> "KnownStudy":
+    """A study of a storage that must be there already. Raises StudyError, StorageError."""
+    from amnl_tune.ledger.studies import find_study
+
+    return find_study(existing_ledger(places), name)

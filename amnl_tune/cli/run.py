@@ -2,9 +2,8 @@
 
 import signal
 import time
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,15 +19,17 @@ from amnl_tune.cli.options import (
     StudyFile,
     Tensorboard,
     Threads,
-    existing_ledger,
+    existing_study,
     settings,
 )
 from amnl_tune.cli.streams import as_interrupt
 from amnl_tune.installation import program
 
 if TYPE_CHECKING:
-    from amnl_tune.cli.pipeline import Session
-    from amnl_tune.search.opening import OpenedStudy
+    from rich.console import Console
+
+    from amnl_tune.ledger.studies import Study as KnownStudy
+    from amnl_tune.service.session import Session
     from amnl_tune.studies.spec import StudySpec
 
 OFFERS = (
@@ -70,20 +71,22 @@ def run(
     signal.signal(signal.SIGTERM, as_interrupt)
     from rich.console import Console
 
-    from amnl_tune.cli.display import clock
+    from amnl_tune.cli.display import Terminal, clock
     from amnl_tune.cli.options import quiet_libraries
-    from amnl_tune.cli.pipeline import Session, on_available_data
     from amnl_tune.database.engine import Ledger
     from amnl_tune.rul.sources import FleetSource
+    from amnl_tune.service.data import on_available_data
+    from amnl_tune.service.session import Session
     from amnl_tune.studies.study_file import load_study_spec
 
     quiet_libraries()
     spec = load_study_spec(file)
     console = Console(stderr=as_json)
     places = settings(storage, home, data_dir, artifacts)
-    spec = on_available_data(spec, FleetSource(places.data_dirs), console)
+    listener = Terminal(console)
+    spec = on_available_data(spec, FleetSource(places.data_dirs), listener)
     session = Session(
-        console=console,
+        listener=listener,
         places=places,
         ledger=Ledger(places.storage),
         workers=spec.hardware.workers if workers is None else workers,
@@ -91,112 +94,36 @@ def run(
         device=device or spec.hardware.device,
         tensorboard=tensorboard,
     )
-    _run(session, spec, out or Path("exports") / spec.name, as_json=as_json)
+    _run(session, spec, out or Path("exports") / spec.name, console, as_json=as_json)
     if not as_json:
-        _say(session, f"\nTook {clock(time.monotonic() - started)}.")
+        listener.said(f"\nTook {clock(time.monotonic() - started)}.")
 
 
-def _run(session: "Session", spec: "StudySpec", out: Path, *, as_json: bool) -> None:
+def _run(session: "Session", spec: "StudySpec", out: Path, console: "Console", *, as_json: bool) -> None:
     from amnl_tune.cli.summary import print_summary
     from amnl_tune.files import json_text
+    from amnl_tune.service.line import whole_line
 
     facts = whole_line(session, spec, out)
     if as_json:
         typer.echo(json_text(facts))
         return
-    print_summary(session.console, facts)
+    print_summary(console, facts)
     _point_on(session, spec, {name: facts[name] for name in ("export", "report") if name in facts})
-
-
-def whole_line(session: "Session", spec: "StudySpec", out: Path) -> dict[str, Any]:
-    """From study file to export and report; the study's facts, and where these two are."""
-    from amnl_tune.promotion.candidates import open_promotion
-    from amnl_tune.promotion.scoring import ensure_scored
-    from amnl_tune.results.facts import summarize
-    from amnl_tune.search.opening import open_study
-
-    _require_what_the_end_needs(session, spec, out)
-    _say(session, f"{spec.name}: {spec.question}")
-    opened = open_study(session.ledger, spec, session.source, session.artifacts, device=session.device)
-    spec = opened.spec
-    _announce(session, opened)
-    with session.crew(spec) as crew:
-        session.search(spec, opened.prior, crew)
-        number = open_promotion(session.ledger, spec) if spec.promotion.enabled else None
-        scored = number is not None and session.is_scored(spec.name, number)
-        if number is not None and not scored:
-            session.train_promotion(spec, number, crew)
-    made: dict[str, str] = {}
-    if number is not None:
-        if scored:
-            _say(session, f"Study {spec.name!r} is finished; raise `budget.trials` to extend it. Its result:")
-        with nullcontext() if scored else session.scoring(spec):
-            ensure_scored(session.ledger, spec, session.source, session.artifacts, number=number)
-        made = _ship(session, spec, out)
-    return summarize(session.ledger, spec.name) | made
-
-
-def _require_what_the_end_needs(session: "Session", spec: "StudySpec", out: Path) -> None:
-    """Before anything is trained: the score must find its files whole, export and report a place.
-
-    The test engines are read for their form alone; nothing of them is kept.
-
-    Raises:
-        DataError: a file of the test engines is wrong. BundleError, StorageError: what is at a place, or its disk.
-    """
-    from amnl_tune.files import require_place
-    from amnl_tune.results.export.bundle import require_replaceable
-
-    if spec.promotion.enabled:
-        session.source.test(spec.data.dataset)
-        require_replaceable(out)
-        require_place(out, folder=True)
-        require_place(_report(session, spec))
-
-
-def _report(session: "Session", spec: "StudySpec") -> Path:
-    return session.places.home / "reports" / f"{spec.name}.html"
-
-
-def _announce(session: "Session", opened: "OpenedStudy") -> None:
-    spec, test, prior = opened.spec, opened.range_test, opened.prior
-    _say(
-        session,
-        f"Study {spec.name!r} {opened.opening}: {spec.budget.trials} trials of {spec.trial.epochs} epochs",
-    )
-    if test and prior.interval and prior.suggested is not None:
-        known = " (known from before)" if test.cached else f" in {test.seconds:.1f} s"
-        low, high = prior.interval
-        _say(session, f"LR range test{known}: {prior.suggested:.3g}; searching {low:.3g} to {high:.3g}")
-
-
-def _ship(session: "Session", spec: "StudySpec", out: Path) -> dict[str, str]:
-    """Export and report; where they are."""
-    from amnl_tune.results.export.export import ship
-    from amnl_tune.results.report import write_report
-
-    report = _report(session, spec)
-    ship(session.ledger, spec, session.source, session.artifacts, out)
-    write_report(session.ledger, spec.name, report)
-    return {"export": str(out), "report": str(report)}
 
 
 def _point_on(session: "Session", spec: "StudySpec", made: dict[str, str]) -> None:
     for name, place in made.items():
-        _say(session, f"{name.capitalize():<7} {place}")
-    test_file = session.source.find(f"test_{spec.data.dataset}.txt")
+        session.listener.said(f"{name.capitalize():<7} {place}")
+    test_file = session.workspace.source.find(f"test_{spec.data.dataset}.txt")
     predict = f"predict {made['export']} {test_file}" if made else f"promote {spec.name}"
-    _say(session, "\nTry next:")
+    session.listener.said("\nTry next:")
     for command, meaning in (
         ("dashboard", "browse the trials"),
         (predict, "use the exported model" if made else "full runs of the best trials"),
         *((command, meaning) for name, command, meaning in OFFERS if name != spec.name),
     ):
-        _say(session, f"  {program()} {command}    # {meaning}")
-
-
-def _say(session: "Session", text: str) -> None:
-    session.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        session.listener.said(f"  {program()} {command}    # {meaning}")
 
 
 def promote(
@@ -253,31 +180,31 @@ def promote(
     """
     from rich.console import Console
 
+    from amnl_tune.cli.display import Terminal
     from amnl_tune.cli.options import quiet_libraries
-    from amnl_tune.cli.pipeline import Session
     from amnl_tune.cli.summary import print_summary
     from amnl_tune.files import json_text
-    from amnl_tune.ledger.stored import stored_spec
-    from amnl_tune.ledger.studies import find_study
+    from amnl_tune.ledger.artifact_probe import require_shared_artifacts
     from amnl_tune.promotion.candidates import open_promotion, seeds_for
     from amnl_tune.promotion.scoring import require_unscored, score_again
     from amnl_tune.results.facts import summarize
+    from amnl_tune.service.session import Session
     from amnl_tune.training.execution import require_devices
 
     quiet_libraries()
     console = Console(stderr=as_json)
     places = settings(storage, home, data_dir, artifacts)
-    ledger = existing_ledger(places)
-    spec = stored_spec(find_study(ledger, study))
+    known = existing_study(places, study)
+    spec = known.spec
     if gpus > 1:
         if workers not in (None, 1):
             raise typer.BadParameter(f"--gpus {gpus} trains one run at a time; leave --workers out")
         require_devices(gpus, device or spec.hardware.device)
         workers = 1
     session = Session(
-        console=console,
+        listener=Terminal(console),
         places=places,
-        ledger=ledger,
+        ledger=known.ledger,
         team=gpus,
         workers=spec.hardware.workers if workers is None else workers,
         threads=threads or spec.hardware.threads_per_worker,
@@ -286,41 +213,39 @@ def promote(
     )
     if seeds and seed:
         raise typer.BadParameter("--seeds counts and --seed names them; use one of them")
-    session.require_shared_artifacts(study)  # before workers that wait elsewhere begin
-    number = open_promotion(ledger, spec, top_k=top, seeds=seeds_for(spec, seeds) if seeds else seed, random=random)
+    require_shared_artifacts(known, session.workspace.artifacts.store)  # before workers that wait elsewhere begin
+    number = open_promotion(known, top_k=top, seeds=seeds_for(spec, seeds) if seeds else seed, random=random)
     if test_selection:
-        _contaminate(session, spec, number)
+        _contaminate(session, known, number, console)
     else:
-        session.train_promotion(spec, number)
+        session.train_promotion(known, number)
         if not force:
-            require_unscored(ledger, study, number)
-        with session.scoring(spec):
-            score_again(ledger, spec, session.source, session.artifacts, number=number, force=force)
-    facts = summarize(ledger, study)
+            require_unscored(known, number)
+        with session.scoring(known):
+            score_again(session.workspace, known, number=number, force=force)
+    facts = summarize(known)
     if as_json:
         typer.echo(json_text(facts))
     else:
         print_summary(console, facts)
 
 
-def _contaminate(session: "Session", spec: "StudySpec", number: int) -> None:
+def _contaminate(session: "Session", study: "KnownStudy", number: int, console: "Console") -> None:
     """What a choice by the test engines would have claimed, with a progress bar."""
     from rich.progress import Progress
 
     from amnl_tune.promotion.contamination import select_on_test
     from amnl_tune.search.opening import execution_of
 
-    session.console.print(
-        f"[bold yellow]This contaminates study {spec.name!r}: the test engines are looked at after every epoch.[/]"
+    console.print(
+        f"[bold yellow]This contaminates study {study.name!r}: the test engines are looked at after every epoch.[/]"
     )
-    with Progress(console=session.console) as bar:
+    with Progress(console=console) as bar:
         task = bar.add_task("test selection", total=None)
         select_on_test(
-            session.ledger,
-            spec,
-            session.source,
-            session.artifacts,
+            session.workspace,
+            study,
             number=number,
-            execution=execution_of(spec.hardware, home=session.places.home, device=session.device),
+            execution=execution_of(study.spec.hardware, home=session.places.home, device=session.device),
             epoch_done=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from amnl_tune.bounds import MOST_EPOCHS_IN_ALL, MOST_HOURS, MOST_PRICE, MOST_TRIALS
-from amnl_tune.cli.options import Home, Json, Storage, Study, StudyFile, existing_ledger, finite, settings
+from amnl_tune.cli.options import (
+    Home,
+    Json,
+    Storage,
+    Study,
+    StudyFile,
+    existing_ledger,
+    existing_study,
+    finite,
+    settings,
+)
 from amnl_tune.installation import as_typed_here
 
 app = typer.Typer(no_args_is_help=True, help="List, show, stop, resume and extend studies; check study files.")
@@ -22,7 +32,7 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     from amnl_tune.errors import StudyError
     from amnl_tune.files import json_text
     from amnl_tune.ledger.stored import told_apart
-    from amnl_tune.ledger.studies import all_studies
+    from amnl_tune.ledger.studies import all_studies, find_study
     from amnl_tune.results.facts import summarize
 
     ledger = existing_ledger(settings(storage, home))
@@ -30,7 +40,7 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
     facts = []
     for name in readable:
         try:
-            facts.append(summarize(ledger, name))
+            facts.append(summarize(find_study(ledger, name)))
         except StudyError as error:  # one of its runs, its scores or its range test
             problems[name] = str(error)
     for problem in problems.values():
@@ -75,7 +85,7 @@ def show(study: Study, storage: Storage = None, home: Home = None, as_json: Json
     from amnl_tune.files import json_text
     from amnl_tune.results.facts import summarize
 
-    facts = summarize(existing_ledger(settings(storage, home)), study)
+    facts = summarize(existing_study(settings(storage, home), study))
     if as_json:
         typer.echo(json_text(facts))
     else:
@@ -96,7 +106,7 @@ def trials(
     """Give a study's trials, or another of its tables, as CSV, Parquet or JSON."""
     from amnl_tune.results.tables import TableName, study_table, write_table
 
-    frame = study_table(existing_ledger(settings(storage, home)), study, TableName(table))
+    frame = study_table(existing_study(settings(storage, home), study), TableName(table))
     if out is not None:
         write_table(frame, out)
         typer.echo(f"{out}: {len(frame)} rows", err=True)
@@ -136,7 +146,7 @@ def stop(study: Study, storage: Storage = None, home: Home = None, as_json: Json
     """Stop a study everywhere: every worker checkpoints and leaves at the end of its epoch."""
     from amnl_tune.ledger.studies import stop_study
 
-    changed = stop_study(existing_ledger(settings(storage, home)), study)
+    changed = stop_study(existing_study(settings(storage, home), study))
     said = "its workers leave at the end of their epoch" if changed else "it was stopped already"
     _say(study, f"stopped: {said}; `amnl-tune study resume {study}` lets it go on", as_json, stopped=True)
 
@@ -146,7 +156,7 @@ def resume(study: Study, storage: Storage = None, home: Home = None, as_json: Js
     """Let a stopped study go on: its trials continue from their checkpoints as soon as workers join."""
     from amnl_tune.ledger.studies import resume_study
 
-    changed = resume_study(existing_ledger(settings(storage, home)), study)
+    changed = resume_study(existing_study(settings(storage, home), study))
     said = "resumed" if changed else "it was not stopped"
     _say(study, f"{said}; `amnl-tune worker {study}` or `amnl-tune run FILE` works on it", as_json, stopped=False)
 
@@ -188,7 +198,7 @@ def extend(
     }
     if all(value is None for value in limits.values()):
         raise ConfigurationError("An extension must name a limit, but got none; add --trials, --epochs or another one")
-    spec = extend_study(existing_ledger(settings(storage, home)), study, **limits)
+    spec = extend_study(existing_study(settings(storage, home), study), **limits)
     budget = spec.budget.model_dump(exclude_none=True)
     shown = ", ".join(f"{key} {value:g}" for key, value in budget.items())
     _say(study, f"budget is now {shown}; raise it in the study file too, for the next `run`", as_json, **budget)

@@ -27,12 +27,12 @@ from amnl_tune.cli.options import (
     Threads,
     existing_ledger,
     finite,
-    mlflow_uri,
     quiet_libraries,
     settings,
     study_name,
 )
-from amnl_tune.launch.command import WORKER_PARENT
+from amnl_tune.launch.inherited import WORKER_PARENT
+from amnl_tune.settings import mlflow_uri
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -51,11 +51,11 @@ def study_note(ledger: Ledger, study: str, *, optuna_id: int, prefix: str) -> st
     Raises:
         StudyError: unknown study. StorageError: the database refuses.
     """
-    facts = summarize(ledger, study)
-    row = find_study(ledger, study)
+    opened = find_study(ledger, study)
+    facts = summarize(opened)
     with ledger.read() as session:
         now = database_time(session)
-        uses = budget_uses(session, [row], now)[study]
+        uses = budget_uses(session, [opened.row], now)[study]
         hosts = hosts_of_live_workers(session, now).get(study, [])
     name = quote(study, safe="")
     links = [
@@ -141,7 +141,10 @@ def _promotion(facts: dict[str, Any]) -> str:
 
 def study_figures(ledger: Ledger, study: str) -> dict[str, go.Figure]:
     """The report's figures by the id that they have on the page; without what there is not."""
-    shown = {picture.key: picture.figure.update_layout(title=picture.title) for picture in pictures(ledger, study)}
+    shown = {
+        picture.key: picture.figure.update_layout(title=picture.title)
+        for picture in pictures(find_study(ledger, study))
+    }
     for figure in shown.values():  # on the light and on the dark page, on a screen and on a phone
         figure.update_layout(
             height=None,

@@ -17,6 +17,7 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, RunRow
 from amnl_tune.database.schema import require_schema
 from amnl_tune.errors import AmnlTuneError, StorageError, StudyError
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.report import report_page
 
 WIDTH, HEIGHT = 640, 240
@@ -152,7 +153,7 @@ def _curve(ledger: Ledger, study: str, trial: int) -> Answer:
 
 
 def _report(ledger: Ledger, study: str) -> Answer:
-    page = report_page(ledger, study)
+    page = report_page(find_study(ledger, study))
     # Its scripts are known, so the policy names them: nothing else in it can run.
     scripts = " ".join(f"'sha256-{_digest(text)}'" for text in re.findall(r"<script[^>]*>(.*?)</script>", page, re.S))
     policy = (

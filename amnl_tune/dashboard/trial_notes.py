@@ -13,7 +13,7 @@ from amnl_tune.dashboard.notes import code, number, plain, table
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import AttemptRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.ledger.leases import FINISHED
-from amnl_tune.ledger.stored import stored_config, stored_spec
+from amnl_tune.ledger.stored import stored_config
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.masking import masked
 from amnl_tune.studies.spec import StudySpec
@@ -47,7 +47,7 @@ def trial_notes(
     """
     if not numbers:
         return {}
-    spec = stored_spec(find_study(ledger, study))
+    spec = find_study(ledger, study).spec
     wanted = (
         RunRow.trial_number.in_(numbers)
         if len(numbers) <= FEW

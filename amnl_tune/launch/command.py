@@ -11,9 +11,6 @@ from amnl_tune.errors import ConfigurationError, StorageError
 from amnl_tune.masking import masked
 from amnl_tune.settings import Settings
 
-WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
-"""Environment variable: a process number."""
-
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

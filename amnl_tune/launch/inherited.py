@@ -11,6 +11,9 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+WORKER_PARENT = "AMNL_TUNE_WORKER_PARENT"
+"""The number of the process that started a local worker, which leaves when that one is gone."""
+
 SAFE_PATH = "PYTHONSAFEPATH"
 """No file of the current folder, a `random.py` say, is taken for a library's."""
 

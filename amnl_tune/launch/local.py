@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from amnl_tune.errors import StorageError, StudyError
-from amnl_tune.launch.command import WORKER_PARENT, thread_environment
+from amnl_tune.launch.command import thread_environment
 from amnl_tune.launch.ending import last_line, words
+from amnl_tune.launch.inherited import WORKER_PARENT
 from amnl_tune.launch.slots import Slot
 from amnl_tune.launch.supervision import GRACE_SECONDS, MAX_RESTARTS, USER_ERROR
 

@@ -8,9 +8,9 @@ import threading
 import time
 
 from amnl_tune.errors import ConfigurationError, StudyError
-from amnl_tune.launch.command import WORKER_PARENT, WorkerCommand
+from amnl_tune.launch.command import WorkerCommand
 from amnl_tune.launch.ending import said, words
-from amnl_tune.launch.inherited import inherited
+from amnl_tune.launch.inherited import WORKER_PARENT, inherited
 
 GRACE_SECONDS = 20.0
 """Within which a worker that is asked to leave has checkpointed and released its run."""

@@ -18,6 +18,7 @@ from amnl_tune.database.models import StudyRow
 from amnl_tune.database.optuna_storage import borrowed_storage, joined
 from amnl_tune.errors import StudyError
 from amnl_tune.host import host_name, machine_of
+from amnl_tune.ledger.studies import Study
 from amnl_tune.masking import masked
 
 ATTRIBUTE = "amnl_artifacts"
@@ -42,19 +43,21 @@ class Probe:
         return f"{study}/probe-{self.token}.txt"
 
 
-def require_shared_artifacts(ledger: Ledger, study: str, store: ArtifactStore) -> None:
+def require_shared_artifacts(study: Study, store: ArtifactStore) -> None:
     """Reads the study's probe; a study without one, new or of an older version, gets one from whoever comes first.
 
     Raises:
         StudyError: `store` is not where the study's other processes keep their files. StorageError.
     """
-    probe = recorded_probes(ledger, [study]).get(study) or claim_artifacts(ledger, study, store)
-    if not is_readable(probe, study, store):
+    probe = recorded_probes(study.ledger, [study.name]).get(study.name) or claim_artifacts(
+        study.ledger, study.name, store
+    )
+    if not is_readable(probe, study.name, store):
         raise StudyError(
-            f"All workers of a study must reach the same artifacts, but those of {study!r} are in {probe.url} of "
-            f"{probe.host}, whose {probe.file(study)} is not in {masked(store.url)} of "
+            f"All workers of a study must reach the same artifacts, but those of {study.name!r} are in {probe.url} of "
+            f"{probe.host}, whose {probe.file(study.name)} is not in {masked(store.url)} of "
             f"{machine_of(host_name())}; set --artifacts or AMNL_TUNE_ARTIFACTS to one URL or network folder "
-            f"for all of them (where those files are gone for good: `amnl-tune doctor {study} --fix`)"
+            f"for all of them (where those files are gone for good: `amnl-tune doctor {study.name} --fix`)"
         )
 
 

@@ -17,6 +17,7 @@ from amnl_tune.database.models import AttemptRow, Origin, Outcome, RunRow, RunSt
 from amnl_tune.errors import StudyError
 from amnl_tune.ledger.attempts import end_attempt
 from amnl_tune.ledger.standing import TALLIED_WHEN_COMPLETE
+from amnl_tune.ledger.studies import Prior, Study
 
 DIVERGED_RMSE = 1000.0
 """Reported for a diverged trial: finite, so that the sampler learns (optuna: Traps), and beyond any real RMSE."""
@@ -56,8 +57,26 @@ class Budget:
     seed: int
 
 
+def first_origins(prior: Prior) -> tuple[Origin, ...]:
+    """What the first slots are for: the incumbent to beat, the range test's suggestion, other studies' best."""
+    suggested = (Origin.LR_RANGE_TEST,) if prior.interval else ()
+    return Origin.PUBLISHED_DEFAULTS, *suggested, *(Origin.WARM_START for _ in prior.warm_start)
+
+
+def budget_of(study: Study) -> Budget:
+    """The search's budget in the ledger's words."""
+    spec = study.spec
+    return Budget(
+        trials=spec.budget.trials,
+        trial_epochs=spec.trial.epochs,
+        epochs=spec.budget.epochs,
+        first_origins=first_origins(study.prior),
+        seed=spec.seed,
+    )
+
+
 def claim(
-    ledger: Ledger, study: str, owner: str, budget: Budget, *, ttl: float, promotion: int | None = None
+    study: Study, owner: str, budget: Budget | None = None, *, ttl: float, promotion: int | None = None
 ) -> tuple[Lease, RunRow] | None:
     """The next run to work on: one whose lease has run out, a waiting one, or a new trial while the budget lasts.
 
@@ -67,21 +86,22 @@ def claim(
         ledger: our tables.
         study: its name.
         owner: the worker's id.
-        budget: of the search.
+        budget: of the search; None: the study's.
         ttl: seconds that the lease lasts unless renewed.
         promotion: claim this promotion's runs only, and begin no trial; None: anything.
 
     Returns:
         None if there is nothing to claim now, or the study is stopped; others may still be at work (`open_runs`).
     """
-    with ledger.write() as session:
-        row = session.get(StudyRow, study, with_for_update=True)
+    budget = budget or budget_of(study)
+    with study.ledger.write() as session:
+        row = session.get(StudyRow, study.name, with_for_update=True)
         if row is None:
-            raise StudyError(f"A study must exist, but there is no {study!r} any more; see `amnl-tune study list`")
+            raise StudyError(f"A study must exist, but there is no {study.name!r} any more; see `amnl-tune study list`")
         if row.stopped_at is not None:
             return None
         now = database_time(session)
-        run = _unowned(session, study, owner, now, promotion)
+        run = _unowned(session, study.name, owner, now, promotion)
         if run is None and promotion is None:
             run = _new_trial(session, row, budget, now)
         if run is None:
@@ -157,11 +177,12 @@ def _spent(session: Session, study: StudyRow, budget: Budget, now: float) -> boo
     return held >= study.busy_limit or held + trial > study.busy_limit
 
 
-def trials_left(ledger: Ledger, study: str, budget: Budget) -> bool:
-    """Whether the budget admits another trial."""
-    with ledger.read() as session:
-        row = session.get_one(StudyRow, study)
-        return _slots(session, study) < budget.trials and not _spent(session, row, budget, database_time(session))
+def trials_left(study: Study, budget: Budget | None = None) -> bool:
+    """Whether the budget, the study's unless another is given, admits another trial."""
+    budget = budget or budget_of(study)
+    with study.ledger.read() as session:
+        row = session.get_one(StudyRow, study.name)
+        return _slots(session, study.name) < budget.trials and not _spent(session, row, budget, database_time(session))
 
 
 def _slots(session: Session, study: str) -> int:
@@ -235,10 +256,10 @@ def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None
         end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, failure)
 
 
-def open_runs(ledger: Ledger, study: str, promotion: int | None = None) -> int:
+def open_runs(study: Study, promotion: int | None = None) -> int:
     """Runs that are not finished, waiting or under way: of one promotion, or of all and the search."""
-    with ledger.read() as session:
-        return session.scalar(select(func.count()).where(*_open(study, promotion))) or 0
+    with study.ledger.read() as session:
+        return session.scalar(select(func.count()).where(*_open(study.name, promotion))) or 0
 
 
 def _open(study: str, promotion: int | None) -> list[ColumnElement[bool]]:

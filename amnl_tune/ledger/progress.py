@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, case, func, select
 from sqlalchemy.orm import Session
 
-from amnl_tune.database.engine import Ledger, database_time
+from amnl_tune.database.engine import database_time
 from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow, WorkerRow
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.ledger.stored import stored_spec
+from amnl_tune.ledger.studies import Study
 from amnl_tune.rul.metrics import worst_if_unknown
 
 SEEN_WITHIN = 180.0
@@ -95,7 +96,7 @@ class Progress:
         return known + longest * (self.total - len(self.runs))
 
 
-def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | None = None) -> Progress:
+def progress(study: Study, *, promotion: int = 0, total: int | None = None) -> Progress:
     """How the search (promotion 0) or a promotion stands.
 
     Args:
@@ -104,24 +105,24 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
         promotion: its number; 0 is the search.
         total: trials in the budget; None: the runs there are.
     """
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         now = database_time(session)
         # Columns, not rows: of ten thousand runs, the objects and their configurations would take seconds.
         rows = session.execute(
             select(*(getattr(RunRow, name) for name in (*VIEWED, "owner", "expires_at")))
-            .where(RunRow.study == study, RunRow.promotion == promotion)
+            .where(RunRow.study == study.name, RunRow.promotion == promotion)
             .order_by(RunRow.slot)
         ).all()
-        best = _best_by_run(session, study, promotion)
+        best = _best_by_run(session, study.name, promotion)
         seconds = session.scalar(
             select(func.avg(EpochRow.seconds))
             .join(RunRow, RunRow.id == EpochRow.run)
-            .where(RunRow.study == study, RunRow.promotion == promotion)
+            .where(RunRow.study == study.name, RunRow.promotion == promotion)
         )
         workers = list(
             session.scalars(
                 select(WorkerRow)
-                .where(WorkerRow.study == study, WorkerRow.stopped_at.is_(None))
+                .where(WorkerRow.study == study.name, WorkerRow.stopped_at.is_(None))
                 .order_by(WorkerRow.started_at)
             )
         )

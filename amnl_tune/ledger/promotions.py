@@ -6,10 +6,9 @@ from statistics import fmean
 
 from sqlalchemy import select
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import Origin, PromotionRow, RunRow, RunStatus
 from amnl_tune.errors import StudyError
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.rul.metrics import worst_if_unknown
 
 
@@ -38,17 +37,17 @@ class Candidate:
         return fmean(values) if values else inf
 
 
-def best_trials(ledger: Ledger, study: str, most: int | None = None) -> list[RunRow]:
+def best_trials(study: Study, most: int | None = None) -> list[RunRow]:
     """Feasible trials, best validation RMSE first: complete ones, so neither pruned nor failed nor diverged.
 
     Args:
         ledger: our tables. study: its name.
         most: of them; None: all.
     """
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         query = (
             select(RunRow)
-            .where(RunRow.study == study, RunRow.promotion == 0, RunRow.status == RunStatus.COMPLETE)
+            .where(RunRow.study == study.name, RunRow.promotion == 0, RunRow.status == RunStatus.COMPLETE)
             .where(RunRow.value.is_not(None))
             .order_by(RunRow.value, RunRow.slot)
             .limit(most)
@@ -56,23 +55,22 @@ def best_trials(ledger: Ledger, study: str, most: int | None = None) -> list[Run
         return list(session.scalars(query))
 
 
-def _incumbent(ledger: Ledger, study: str) -> RunRow | None:
+def _incumbent(study: Study) -> RunRow | None:
     """The published defaults' trial, pruned or not: it is the one to beat at full length."""
-    with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.promotion == 0, RunRow.config.is_not(None))
+    with study.ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study.name, RunRow.promotion == 0, RunRow.config.is_not(None))
         return session.scalars(query.where(RunRow.origin == Origin.PUBLISHED_DEFAULTS)).first()
 
 
-def find_run(ledger: Ledger, study: str, trial: int, seed: int | None) -> RunRow:
+def find_run(study: Study, trial: int, seed: int | None) -> RunRow:
     """A trial, or with a seed the run of it in the newest promotion that has one.
 
     Raises:
         StudyError: there is none.
     """
-    find_study(ledger, study)
     kind = RunRow.promotion == 0 if seed is None else RunRow.promotion > 0
-    query = select(RunRow).where(RunRow.study == study, RunRow.trial_number.is_not(None), kind)
-    with ledger.read() as session:
+    query = select(RunRow).where(RunRow.study == study.name, RunRow.trial_number.is_not(None), kind)
+    with study.ledger.read() as session:
         runs = list(session.scalars(query.order_by(RunRow.promotion.desc(), RunRow.trial_number, RunRow.seed)))
     for run in runs:
         if run.trial_number == trial and seed in (None, run.seed):
@@ -81,22 +79,22 @@ def find_run(ledger: Ledger, study: str, trial: int, seed: int | None) -> RunRow
     kind_of = "a trial" if seed is None else "a promoted run"
     known = dict.fromkeys(f"{run.trial_number}" + ("" if seed is None else f" seed {run.seed}") for run in runs)
     raise StudyError(
-        f"{which} must be {kind_of} that the study has, but {study!r} has {', '.join(known) or 'none'}; name one of "
-        "these"
+        f"{which} must be {kind_of} that the study has, but {study.name!r} has {', '.join(known) or 'none'}; name "
+        "one of these"
     )
 
 
-def latest_promotion(ledger: Ledger, study: str) -> PromotionRow | None:
+def latest_promotion(study: Study) -> PromotionRow | None:
     """The study's newest promotion."""
-    with ledger.read() as session:
-        query = select(PromotionRow).where(PromotionRow.study == study).order_by(PromotionRow.number.desc())
+    with study.ledger.read() as session:
+        query = select(PromotionRow).where(PromotionRow.study == study.name).order_by(PromotionRow.number.desc())
         return session.scalars(query).first()
 
 
-def promoted_candidates(ledger: Ledger, study: str, number: int) -> list[Candidate]:
+def promoted_candidates(study: Study, number: int) -> list[Candidate]:
     """A promotion's configurations, the validation engines' choice first."""
-    with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.promotion == number).order_by(RunRow.slot)
+    with study.ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study.name, RunRow.promotion == number).order_by(RunRow.slot)
         runs = list(session.scalars(query))
     trials = dict.fromkeys(run.trial_number for run in runs)
     candidates = [
@@ -107,8 +105,8 @@ def promoted_candidates(ledger: Ledger, study: str, number: int) -> list[Candida
     return sorted(candidates, key=lambda candidate: candidate.validation_rmse)
 
 
-def find_promotion(ledger: Ledger, study: str, number: int) -> PromotionRow:
+def find_promotion(study: Study, number: int) -> PromotionRow:
     """A study's promotion by its number."""
-    with ledger.read() as session:
-        query = select(PromotionRow).where(PromotionRow.study == study, PromotionRow.number == number)
+    with study.ledger.read() as session:
+        query = select(PromotionRow).where(PromotionRow.study == study.name, PromotionRow.number == number)
         return session.scalars(query).one()

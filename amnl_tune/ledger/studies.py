@@ -1,10 +1,11 @@
-"""Study rows: freezing a study file, extending its budget, settling its learning-rate prior."""
+"""Studies: opening one, freezing a study file, extending its budget, settling its learning-rate prior."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +30,70 @@ class Opening(StrEnum):
     CREATED = "created"
     CONTINUED = "continued"
     EXTENDED = "extended"
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is settled before the first trial.
+
+    Attributes:
+        suggested: learning rate of the range test. interval: to search around it; None: the file's own.
+        warm_start: parameters of other studies' best trials, to be evaluated first: `origin`, and `parameters` by name.
+    """
+
+    suggested: float | None = None
+    interval: tuple[float, float] | None = None
+    warm_start: tuple[dict[str, Any], ...] = ()
+
+
+def prior_of(row: StudyRow) -> Prior:
+    """What `settle_prior` entered."""
+    interval = (row.prior_low, row.prior_high) if row.prior_low is not None and row.prior_high is not None else None
+    with reading(f"warm start of study {row.name!r}"):
+        return Prior(row.suggested_lr, interval, tuple(json.loads(row.warm_start or "[]")))
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study of a ledger, as it stood when it was opened; what its row says is parsed once, when first asked for.
+
+    It is opened by name where a command begins, and handed down. Whoever waits for something opens it `again`.
+
+    Attributes:
+        ledger: where it is. row: as it was read.
+    """
+
+    ledger: Ledger
+    row: StudyRow
+
+    @property
+    def name(self) -> str:
+        """Its own name, which is its file's."""
+        return self.row.name
+
+    @cached_property
+    def spec(self) -> StudySpec:
+        """Its file, as frozen. Raises StudyError if this version cannot read it."""
+        return stored_spec(self.row)
+
+    @cached_property
+    def prior(self) -> Prior:
+        """What was settled before its first trial. Raises StudyError if this version cannot read it."""
+        return prior_of(self.row)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether workers may join: its LR range test and its prior are settled."""
+        return self.row.prepared_at is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether workers are to leave it alone."""
+        return self.row.stopped_at is not None
+
+    def again(self) -> "Study":
+        """The study as it stands now. Raises StudyError if it has gone."""
+        return find_study(self.ledger, self.name)
 
 
 def as_begun(ledger: Ledger, spec: StudySpec) -> StudySpec:
@@ -87,46 +152,42 @@ def _require_running(row: StudyRow) -> None:
         )
 
 
-def stop_study(ledger: Ledger, name: str) -> bool:
+def stop_study(study: Study) -> bool:
     """Workers checkpoint and leave at the end of their epoch, everywhere; False if it was stopped already."""
-    find_study(ledger, name)
-    with ledger.write() as session:
-        row = session.get_one(StudyRow, name, with_for_update=True)
+    with study.ledger.write() as session:
+        row = session.get_one(StudyRow, study.name, with_for_update=True)
         stopped, row.stopped_at = row.stopped_at, row.stopped_at or database_time(session)
         return stopped is None
 
 
-def resume_study(ledger: Ledger, name: str) -> bool:
+def resume_study(study: Study) -> bool:
     """Workers may claim its runs again, and go on from their checkpoints; False if it was not stopped."""
-    find_study(ledger, name)
-    with ledger.write() as session:
-        row = session.get_one(StudyRow, name, with_for_update=True)
+    with study.ledger.write() as session:
+        row = session.get_one(StudyRow, study.name, with_for_update=True)
         stopped, row.stopped_at = row.stopped_at, None
         return stopped is not None
 
 
-def extend_study(ledger: Ledger, name: str, **limits: float | None) -> StudySpec:
+def extend_study(study: Study, **limits: float | None) -> StudySpec:
     """Raises the budget; workers at it see the new one with their next epoch.
 
     Args:
-        ledger: our tables.
-        name: the study's.
+        study: as opened.
         limits: new totals of `[budget]`, by key; None: as it is.
 
     Raises:
         StudyError: a limit would fall, or is new: a study without it has promised to take as long as it takes.
         ConfigurationError: a limit is none that a study file might have.
     """
-    find_study(ledger, name)
-    with ledger.write() as session:
-        row = session.get_one(StudyRow, name, with_for_update=True)
+    with study.ledger.write() as session:
+        row = session.get_one(StudyRow, study.name, with_for_update=True)
         spec = stored_spec(row)
         given = {key: value for key, value in limits.items() if value is not None}
         for key, value in given.items():
             before = getattr(spec.budget, key)
             if before is None or value < before:
                 raise StudyError(
-                    f"`budget.{key}` can only be raised, but got {value:g} for study {name!r} with "
+                    f"`budget.{key}` can only be raised, but got {value:g} for study {study.name!r} with "
                     f"{'no such limit' if before is None else f'{before:g}'}; "
                     + ("leave it out" if before is None else f"set it to {before:g} or more")
                 )
@@ -165,8 +226,8 @@ def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: Stud
         )
 
 
-def find_study(ledger: Ledger, name: str) -> StudyRow:
-    """Raises StudyError, naming what there is, if the study is unknown or the name cannot be a study's."""
+def find_study(ledger: Ledger, name: str) -> Study:
+    """Opens a study. Raises StudyError, naming what there is, if it is unknown or the name cannot be a study's."""
     require_study_name(name)
     with ledger.read() as session:
         row = session.get(StudyRow, name)
@@ -176,7 +237,7 @@ def find_study(ledger: Ledger, name: str) -> StudyRow:
             f"A study must exist, but there is no {name!r} in {shown_url(ledger.url)} "
             f"(studies there: {known}); run `amnl-tune run FILE`, or set --storage"
         )
-    return row
+    return Study(ledger, row)
 
 
 def study_names(ledger: Ledger) -> list[str]:
@@ -191,33 +252,12 @@ def all_studies(ledger: Ledger) -> list[StudyRow]:
         return list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
 
 
-@dataclass(frozen=True)
-class Prior:
-    """What is settled before the first trial.
-
-    Attributes:
-        suggested: learning rate of the range test. interval: to search around it; None: the file's own.
-        warm_start: parameters of other studies' best trials, to be evaluated first: `origin`, and `parameters` by name.
-    """
-
-    suggested: float | None = None
-    interval: tuple[float, float] | None = None
-    warm_start: tuple[dict[str, Any], ...] = ()
-
-
-def prior_of(row: StudyRow) -> Prior:
-    """What `settle_prior` entered."""
-    interval = (row.prior_low, row.prior_high) if row.prior_low is not None and row.prior_high is not None else None
-    with reading(f"warm start of study {row.name!r}"):
-        return Prior(row.suggested_lr, interval, tuple(json.loads(row.warm_start or "[]")))
-
-
-def settle_prior(ledger: Ledger, study: str, prior: Prior, range_test_key: str | None) -> None:
+def settle_prior(study: Study, prior: Prior, range_test_key: str | None) -> None:
     """Enters the prior; whoever comes first decides, so that all workers sample from one space."""
-    with ledger.write() as session:
+    with study.ledger.write() as session:
         session.execute(
             update(StudyRow)
-            .where(StudyRow.name == study, StudyRow.prepared_at.is_(None))
+            .where(StudyRow.name == study.name, StudyRow.prepared_at.is_(None))
             .values(
                 prepared_at=database_time(session),
                 suggested_lr=prior.suggested,

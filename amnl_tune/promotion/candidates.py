@@ -11,11 +11,12 @@ from random import Random
 from sqlalchemy import func, select
 
 from amnl_tune.bounds import MOST_RUNS, MOST_SEEDS, MOST_TOP, require
-from amnl_tune.database.engine import Ledger, database_time
+from amnl_tune.database.engine import database_time
 from amnl_tune.database.models import PromotionRow, RunRow, RunStatus
 from amnl_tune.errors import StudyError
 from amnl_tune.ledger.promotions import _incumbent, best_trials
 from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import Study
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.config import RunConfig
 
@@ -24,8 +25,7 @@ PUBLISHED_SEEDS = (42, 123, 456, 789, 1024)
 
 
 def open_promotion(
-    ledger: Ledger,
-    spec: StudySpec,
+    study: Study,
     *,
     top_k: int | None = None,
     seeds: Sequence[int] | None = None,
@@ -34,8 +34,7 @@ def open_promotion(
     """Plans the promotion of the best trials and the published defaults; the same plan is the same promotion.
 
     Args:
-        ledger: our tables.
-        spec: the study's.
+        study: as opened.
         top_k: trials to promote; None: the file's.
         seeds: of each configuration; None: the file's.
         random: further complete trials, drawn by the study's seed: for the proxy check, which best trials alone cannot
@@ -51,23 +50,26 @@ def open_promotion(
     require("top", top_k, MOST_TOP)
     require("random", random, MOST_TOP, least=0)
     require("seeds", len(seeds) if seeds else None, MOST_SEEDS)
-    plan = _plan(ledger, spec, top_k or spec.promotion.top_k, tuple(seeds or spec.promotion.seeds), random)
+    own = study.spec.promotion
+    plan = _plan(study, top_k or own.top_k, tuple(seeds or own.seeds), random)
     document = [(run.trial_number, config.fingerprint()) for run, config in plan]
     fingerprint = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-    with ledger.write() as session:
+    with study.ledger.write() as session:
         known = session.scalars(
-            select(PromotionRow).where(PromotionRow.study == spec.name, PromotionRow.fingerprint == fingerprint)
+            select(PromotionRow).where(PromotionRow.study == study.name, PromotionRow.fingerprint == fingerprint)
         ).first()
         if known:
             return known.number
-        number = 1 + (session.scalar(select(func.max(PromotionRow.number)).where(PromotionRow.study == spec.name)) or 0)
+        number = 1 + (
+            session.scalar(select(func.max(PromotionRow.number)).where(PromotionRow.study == study.name)) or 0
+        )
         session.add(
-            PromotionRow(study=spec.name, number=number, fingerprint=fingerprint, created_at=database_time(session))
+            PromotionRow(study=study.name, number=number, fingerprint=fingerprint, created_at=database_time(session))
         )
         for slot, (trial, config) in enumerate(plan):
             session.add(
                 RunRow(
-                    study=spec.name,
+                    study=study.name,
                     promotion=number,
                     slot=slot,
                     origin=trial.origin,
@@ -88,10 +90,8 @@ def seeds_for(spec: StudySpec, count: int) -> tuple[int, ...]:
     return tuple([*known, *range(max(known) + 1, max(known) + 1 + count)][:count])
 
 
-def _plan(
-    ledger: Ledger, spec: StudySpec, top_k: int, seeds: tuple[int, ...], random: int
-) -> list[tuple[RunRow, RunConfig]]:
-    ranked = best_trials(ledger, spec.name)
+def _plan(study: Study, top_k: int, seeds: tuple[int, ...], random: int) -> list[tuple[RunRow, RunConfig]]:
+    spec, ranked = study.spec, best_trials(study)
     if not ranked:
         raise StudyError(
             f"A promotion needs a complete trial, but study {spec.name!r} has none; raise `budget.trials` or widen the "
@@ -99,7 +99,7 @@ def _plan(
         )
     chosen, others = ranked[:top_k], ranked[top_k:]
     chosen += Random(spec.seed).sample(others, min(random, len(others)))
-    incumbent = _incumbent(ledger, spec.name)
+    incumbent = _incumbent(study)
     if spec.promotion.incumbent and incumbent and incumbent.id not in {run.id for run in chosen}:
         chosen.append(incumbent)
     require("trials times seeds", len(chosen) * len(seeds), MOST_RUNS)

@@ -12,20 +12,18 @@ from typing import Any
 
 from sqlalchemy import update
 
-from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.models import PromotionRow, RunRow
 from amnl_tune.host import signature
 from amnl_tune.ledger.promotions import Candidate, find_promotion
 from amnl_tune.ledger.stored import stored_config
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.scores import CandidateScore
 from amnl_tune.promotion.scoring import ensure_scored, require_finished
 from amnl_tune.rul.metrics import rmse, worst_if_unknown
 from amnl_tune.rul.preparation import PreparedData, engine_rows
-from amnl_tune.rul.sources import FleetSource, TestFleet
-from amnl_tune.search.opening import study_data
-from amnl_tune.studies.spec import StudySpec
+from amnl_tune.rul.sources import TestFleet
+from amnl_tune.search.opening import Workspace
 from amnl_tune.training.evaluation import predict_windows
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fit import fit
@@ -43,10 +41,8 @@ class _Claim:
 
 
 def select_on_test(
-    ledger: Ledger,
-    spec: StudySpec,
-    source: FleetSource,
-    artifacts: Artifacts,
+    workspace: Workspace,
+    study: Study,
     *,
     number: int,
     execution: Execution,
@@ -65,15 +61,15 @@ def select_on_test(
     Raises:
         StudyError: the promotion has not ended.
     """
-    scores = ensure_scored(ledger, spec, source, artifacts, number=number)
-    promotion = find_promotion(ledger, spec.name, number)
+    scores = ensure_scored(workspace, study, number=number)
+    promotion = find_promotion(study, number)
     if promotion.test_selection:
         return list(json.loads(promotion.test_selection))
-    _enter(ledger, promotion, contaminated_by=signature())
-    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    fleet = source.test(spec.data.dataset)
+    _enter(study.ledger, promotion, contaminated_by=signature())
+    data = workspace.data_of(study)
+    fleet = workspace.source.test(study.spec.data.dataset)
     honest = {score.trial_number: score for score in (scores.winner, scores.incumbent) if score}
-    chosen = [c for c in require_finished(ledger, spec.name, number) if c.trial_number in honest]
+    chosen = [c for c in require_finished(study, number) if c.trial_number in honest]
     total, done, claims = sum(run.epochs for c in chosen for run in c.complete), 0, []
     for run, score in _runs(chosen, honest):
         best, epoch_of_best = float("inf"), 0
@@ -83,7 +79,7 @@ def select_on_test(
             best, epoch_of_best = min((best, epoch_of_best), (worst_if_unknown(found), epoch))
         own = score.by_seed[str(run.seed)]["test_rmse"]
         claims.append(vars(_Claim(run.trial_number, run.seed, best, epoch_of_best, own)))
-    _enter(ledger, promotion, test_selection=json.dumps(claims))
+    _enter(study.ledger, promotion, test_selection=json.dumps(claims))
     return claims
 
 

@@ -13,6 +13,7 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import PromotionRow, TestScoreRow
 from amnl_tune.ledger.promotions import latest_promotion
 from amnl_tune.ledger.stored import reading
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.bootstrap import Estimate
 from amnl_tune.promotion.verdict import Comparison, Margin
 
@@ -161,13 +162,15 @@ class TestLooks:
         return asdict(self)
 
 
-def looks_of(ledger: Ledger, study: str) -> TestLooks | None:
+def looks_of(study: Study) -> TestLooks | None:
     """Every look at the test engines that the study was scored on last, by all studies; None if it never was."""
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         every = select(TestScoreRow, PromotionRow.study).join(
             PromotionRow, PromotionRow.id == TestScoreRow.promotion_id
         )
-        own = every.where(PromotionRow.study == study).order_by(PromotionRow.number.desc(), TestScoreRow.look.desc())
+        own = every.where(PromotionRow.study == study.name).order_by(
+            PromotionRow.number.desc(), TestScoreRow.look.desc()
+        )
         found = session.execute(own).first()
         if found is None:
             return None
@@ -175,7 +178,7 @@ def looks_of(ledger: Ledger, study: str) -> TestLooks | None:
         same = every.where(TestScoreRow.data_sha256 == last.data_sha256)
         looks = session.execute(same.order_by(TestScoreRow.scored_at, TestScoreRow.id)).all()
         seen = every.where(TestScoreRow.data_sha256 == last.data_sha256, PromotionRow.contaminated_at.is_not(None))
-        others = {name for _, name in session.execute(seen.where(PromotionRow.study != study))}
+        others = {name for _, name in session.execute(seen.where(PromotionRow.study != study.name))}
     number = 1 + [row.id for row, _ in looks].index(last.id)
     return TestLooks(number, len(looks), dict(Counter(name for _, name in looks)), sorted(others))
 
@@ -192,10 +195,10 @@ def find_scores(ledger: Ledger, promotion_id: int) -> TestScores | None:
         return TestScores.from_plain(json.loads(row.scores) | entered)
 
 
-def latest_scores(ledger: Ledger, study: str) -> TestScores | None:
+def latest_scores(study: Study) -> TestScores | None:
     """Of a study's newest promotion; None if it is not scored."""
-    promotion = latest_promotion(ledger, study)
-    return find_scores(ledger, promotion.id) if promotion else None
+    promotion = latest_promotion(study)
+    return find_scores(study.ledger, promotion.id) if promotion else None
 
 
 def contamination(promotion: PromotionRow) -> dict[str, Any] | None:

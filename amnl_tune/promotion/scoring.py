@@ -14,30 +14,25 @@ from math import isclose
 import sqlalchemy.exc
 from sqlalchemy import update
 
-from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.models import PromotionRow, TestScoreRow
 from amnl_tune.errors import DataError, StorageError, StudyError
 from amnl_tune.host import signature
 from amnl_tune.ledger.leases import open_runs
 from amnl_tune.ledger.promotions import Candidate, find_promotion, promoted_candidates
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.choosing import Choice, choose
 from amnl_tune.promotion.on_test import score_candidates
 from amnl_tune.promotion.scores import TestScores, find_scores
 from amnl_tune.rul.configuration import Normalization
 from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import study_data
+from amnl_tune.search.opening import Workspace
 from amnl_tune.studies.sections import Incumbent
-from amnl_tune.studies.spec import StudySpec
 
 logger = logging.getLogger(__name__)
 
 
-def ensure_scored(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int
-) -> TestScores:
+def ensure_scored(workspace: Workspace, study: Study, *, number: int) -> TestScores:
     """A finished promotion's scores: those there are, else the one look is taken now.
 
     What a record of schema 0002 lacks is computed from the weights that it was made with: no new look.
@@ -45,32 +40,30 @@ def ensure_scored(
     Raises:
         StudyError: runs are unfinished, or all failed.
     """
-    promotion = find_promotion(ledger, spec.name, number)
-    known = find_scores(ledger, promotion.id)
+    promotion = find_promotion(study, number)
+    known = find_scores(study.ledger, promotion.id)
     if known is None:
-        return _look(ledger, spec, source, artifacts, promotion, look=1)
-    return known if known.comparison else _complete(ledger, spec, source, artifacts, promotion, known=known)
+        return _look(workspace, study, promotion, look=1)
+    return known if known.comparison else _complete(workspace, study, promotion, known=known)
 
 
-def score_again(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int, force: bool
-) -> TestScores:
+def score_again(workspace: Workspace, study: Study, *, number: int, force: bool) -> TestScores:
     """A look that somebody asks for: refused when there was one, unless forced; and marked when forced.
 
     Raises:
         StudyError: the engines have been looked at and `force` is not set; runs are unfinished, or all failed.
     """
-    promotion = find_promotion(ledger, spec.name, number)
-    known = find_scores(ledger, promotion.id)
+    promotion = find_promotion(study, number)
+    known = find_scores(study.ledger, promotion.id)
     if known and not force:
-        raise _scored_already(spec.name, number)
-    return _look(ledger, spec, source, artifacts, promotion, look=known.look + 1 if known else 1)
+        raise _scored_already(study.name, number)
+    return _look(workspace, study, promotion, look=known.look + 1 if known else 1)
 
 
-def require_unscored(ledger: Ledger, study: str, number: int) -> None:
+def require_unscored(study: Study, number: int) -> None:
     """Raises StudyError if the promotion has its score: `score_again` would refuse a further look."""
-    if find_scores(ledger, find_promotion(ledger, study, number).id):
-        raise _scored_already(study, number)
+    if find_scores(study.ledger, find_promotion(study, number).id):
+        raise _scored_already(study.name, number)
 
 
 def _scored_already(study: str, number: int) -> StudyError:
@@ -80,60 +73,54 @@ def _scored_already(study: str, number: int) -> StudyError:
     )
 
 
-def _look(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, promotion: PromotionRow, *, look: int
-) -> TestScores:
-    boosting = Incumbent.BOOSTING in spec.promotion.incumbents
-    if boosting and spec.data.normalization is not Normalization.CONDITION:
+def _look(workspace: Workspace, study: Study, promotion: PromotionRow, *, look: int) -> TestScores:
+    boosting = Incumbent.BOOSTING in study.spec.promotion.incumbents
+    if boosting and study.spec.data.normalization is not Normalization.CONDITION:
         logger.warning(
             "gradient boosting is left out: it needs sensors scaled by operating condition, and those of study %r are "
             "scaled over all rows (`data.normalization`)",
-            spec.name,
+            study.name,
         )
         boosting = False
-    scores = _computed(ledger, spec, source, artifacts, promotion, boosting=boosting)
-    return _record(ledger, promotion, replace(scores, look=look, forced=look > 1))
+    scores = _computed(workspace, study, promotion, boosting=boosting)
+    return _record(study.ledger, promotion, replace(scores, look=look, forced=look > 1))
 
 
 def _computed(
-    ledger: Ledger,
-    spec: StudySpec,
-    source: FleetSource,
-    artifacts: Artifacts,
+    workspace: Workspace,
+    study: Study,
     promotion: PromotionRow,
     *,
     boosting: bool,
 ) -> TestScores:
     """The validation engines choose; only then are the files with test engines opened."""
-    candidates, choice, data = _chosen(ledger, spec, source, artifacts, promotion.number, boosting=boosting)
-    fleet = source.test(spec.data.dataset)
+    candidates, choice, data = _chosen(workspace, study, promotion.number, boosting=boosting)
+    fleet = workspace.source.test(study.spec.data.dataset)
     logger.info("scoring %d test engines of %s", fleet.frame["unit"].nunique(), fleet.name)
-    return score_candidates(candidates, choice, data, fleet, artifacts, number=promotion.number)
+    return score_candidates(candidates, choice, data, fleet, workspace.artifacts, number=promotion.number)
 
 
-def choice_of(ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, number: int) -> Choice:
+def choice_of(workspace: Workspace, study: Study, *, number: int) -> Choice:
     """What the validation engines choose of a finished promotion; needs no test engine, and is no look.
 
     Raises:
         StudyError: runs are unfinished, or all failed.
     """
-    boosting = Incumbent.BOOSTING in spec.promotion.incumbents
-    return _chosen(ledger, spec, source, artifacts, number, boosting=boosting)[1]
+    boosting = Incumbent.BOOSTING in study.spec.promotion.incumbents
+    return _chosen(workspace, study, number, boosting=boosting)[1]
 
 
 def _chosen(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, number: int, *, boosting: bool
+    workspace: Workspace, study: Study, number: int, *, boosting: bool
 ) -> tuple[list[Candidate], Choice, PreparedData]:
-    candidates = require_finished(ledger, spec.name, number)
-    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    return candidates, choose(candidates, data, artifacts, spec.name, number, boosting=boosting), data
+    candidates = require_finished(study, number)
+    data = workspace.data_of(study)
+    return candidates, choose(candidates, data, workspace.artifacts, study.name, number, boosting=boosting), data
 
 
 def _complete(
-    ledger: Ledger,
-    spec: StudySpec,
-    source: FleetSource,
-    artifacts: Artifacts,
+    workspace: Workspace,
+    study: Study,
     promotion: PromotionRow,
     *,
     known: TestScores,
@@ -143,32 +130,32 @@ def _complete(
     A record without boosting stays without: it was no candidate when the choice was made.
     """
     with suppress(StorageError, StudyError, DataError):
-        now = _computed(ledger, spec, source, artifacts, promotion, boosting=False)
+        now = _computed(workspace, study, promotion, boosting=False)
         same = now.data_sha256 == known.data_sha256 and now.winner.trial_number == known.winner.trial_number
         if same and isclose(now.winner.test_rmse, known.winner.test_rmse, rel_tol=1e-4):
             whole = replace(now, look=known.look, forced=known.forced)
-            with ledger.write() as session:
+            with study.ledger.write() as session:
                 session.execute(
                     update(TestScoreRow)
                     .where(TestScoreRow.promotion_id == promotion.id, TestScoreRow.look == known.look)
                     .values(scores=json.dumps(whole.plain()))
                 )
-            return find_scores(ledger, promotion.id) or whole
+            return find_scores(study.ledger, promotion.id) or whole
     return known
 
 
-def require_finished(ledger: Ledger, study: str, number: int) -> list[Candidate]:
+def require_finished(study: Study, number: int) -> list[Candidate]:
     """A promotion's candidates, the choice first. Raises StudyError while runs are open, or if all failed."""
-    candidates = promoted_candidates(ledger, study, number)
+    candidates = promoted_candidates(study, number)
     waiting = [run for candidate in candidates for run in candidate.runs if run.finished_at is None]
     if waiting:
         raise StudyError(
-            f"A promotion is scored when all its runs have ended, but {len(waiting)} of study {study!r} have not "
-            f"({open_runs(ledger, study)} open); run `amnl-tune promote {study}`"
+            f"A promotion is scored when all its runs have ended, but {len(waiting)} of study {study.name!r} have not "
+            f"({open_runs(study)} open); run `amnl-tune promote {study.name}`"
         )
     if not candidates[0].complete:
         reasons = "; ".join(sorted({run.reason or "unknown" for candidate in candidates for run in candidate.runs}))
-        raise StudyError(f"A promotion needs one complete run, but all of study {study!r} failed: {reasons}")
+        raise StudyError(f"A promotion needs one complete run, but all of study {study.name!r} failed: {reasons}")
     return candidates
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import RunRow, RunStatus
 from amnl_tune.ledger.promotions import promoted_candidates
+from amnl_tune.ledger.studies import Study
 
 FEWEST = 3
 """Configurations, below which a rank correlation is 1 or -1 by construction."""
@@ -42,11 +42,11 @@ class ProxyCheck:
         return asdict(self)
 
 
-def proxy_check(ledger: Ledger, study: str, number: int) -> ProxyCheck:
+def proxy_check(study: Study, number: int) -> ProxyCheck:
     """Of a promotion whose runs have ended. Diverged configurations are left out."""
-    candidates = promoted_candidates(ledger, study, number)
-    with ledger.read() as session:
-        trials = select(RunRow.trial_number, RunRow.value).where(RunRow.study == study, RunRow.promotion == 0)
+    candidates = promoted_candidates(study, number)
+    with study.ledger.read() as session:
+        trials = select(RunRow.trial_number, RunRow.value).where(RunRow.study == study.name, RunRow.promotion == 0)
         complete = session.execute(trials.where(RunRow.status == RunStatus.COMPLETE))
         short = {row.trial_number: row.value for row in complete}
     told = [

@@ -4,38 +4,34 @@ from typing import Any
 
 from sqlalchemy import select
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import RunRow, RunStatus
 from amnl_tune.ledger.leases import trials_left
 from amnl_tune.ledger.own_trials import foreign_trials
 from amnl_tune.ledger.progress import progress
 from amnl_tune.ledger.promotions import best_trials, latest_promotion
 from amnl_tune.ledger.range_tests import find_range_test
-from amnl_tune.ledger.stored import stored_config, stored_spec
-from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.scores import CandidateScore, contamination, latest_scores, looks_of
 from amnl_tune.promotion.short_against_full import proxy_check
 from amnl_tune.results.full_runs import full_runs
 from amnl_tune.results.leaderboard import against_boosting, leaderboard
-from amnl_tune.search.trials import budget_of
 from amnl_tune.studies.spec import StudySpec
 
 BEST = 5
 
 
-def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
+def summarize(study: Study) -> dict[str, Any]:
     """Everything that the terminal shows of a study.
 
     Raises:
         StudyError: unknown study.
     """
-    row = find_study(ledger, study)
-    spec = stored_spec(row)
-    prior = prior_of(row)
-    now = progress(ledger, study, total=spec.budget.trials)
-    test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+    row, spec, prior = study.row, study.spec, study.prior
+    now = progress(study, total=spec.budget.trials)
+    test = find_range_test(study.ledger, row.range_test_key) if row.range_test_key else None
     return {
-        "study": study,
+        "study": study.name,
         "question": spec.question,
         "dataset": row.dataset,
         "data_sha256": row.data_sha256,
@@ -43,9 +39,9 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         "stopped_at": row.stopped_at,
         "trials": {str(status): now.count(status) for status in RunStatus} | {"budget": spec.budget.trials},
         "epochs": now.epochs_done,
-        "search_finished": not trials_left(ledger, study, budget_of(spec, prior)) and now.finished == len(now.runs),
-        "best_trials": [_trial(run, spec) for run in best_trials(ledger, study, BEST)],
-        "failures": [{"trial": run.trial_number, "reason": run.reason} for run in _failed(ledger, study)],
+        "search_finished": not trials_left(study) and now.finished == len(now.runs),
+        "best_trials": [_trial(run, spec) for run in best_trials(study, BEST)],
+        "failures": [{"trial": run.trial_number, "reason": run.reason} for run in _failed(study)],
         "lr_range_test": {
             "suggested": {str(rule): rate for rule, rate in test.suggested.items()},
             "used": prior.suggested,
@@ -54,8 +50,8 @@ def summarize(ledger: Ledger, study: str) -> dict[str, Any]:
         }
         if test
         else None,
-        "promotion": _promotion(ledger, study),
-        "foreign_trials": foreign_trials(ledger).get(study, []),
+        "promotion": _promotion(study),
+        "foreign_trials": foreign_trials(study.ledger).get(study.name, []),
     }
 
 
@@ -65,26 +61,26 @@ def _trial(run: RunRow, spec: StudySpec) -> dict[str, Any]:
     return {"trial": run.trial_number, "origin": str(run.origin), "validation_rmse": run.value, "parameters": searched}
 
 
-def _failed(ledger: Ledger, study: str) -> list[RunRow]:
-    with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.status == RunStatus.FAIL).order_by(RunRow.id)
+def _failed(study: Study) -> list[RunRow]:
+    with study.ledger.read() as session:
+        query = select(RunRow).where(RunRow.study == study.name, RunRow.status == RunStatus.FAIL).order_by(RunRow.id)
         return list(session.scalars(query))
 
 
-def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
-    promotion = latest_promotion(ledger, study)
-    scores = latest_scores(ledger, study)
+def _promotion(study: Study) -> dict[str, Any] | None:
+    promotion = latest_promotion(study)
+    scores = latest_scores(study)
     if promotion is None:
         return None
-    looks = looks_of(ledger, study)
+    looks = looks_of(study)
     told = {
         "contaminated": contamination(promotion),
         "looks_at_test": looks.total if looks else 0,
         "looks": looks.plain() if looks else None,
-        "full_runs": full_runs(ledger, study, promotion.number),
+        "full_runs": full_runs(study, promotion.number),
     }
     if scores is None:
-        now = progress(ledger, study, promotion=promotion.number)
+        now = progress(study, promotion=promotion.number)
         return {"number": promotion.number, "runs": len(now.runs), "finished": now.finished, "scored": False} | told
     rows = leaderboard(scores)
     return {
@@ -102,7 +98,7 @@ def _promotion(ledger: Ledger, study: str) -> dict[str, Any] | None:
         "leaderboard": rows,
         "against_boosting": against_boosting(scores),
         "comparison": scores.comparison.plain() if scores.comparison else None,
-        "proxy_check": proxy_check(ledger, study, promotion.number).plain(),
+        "proxy_check": proxy_check(study, promotion.number).plain(),
     } | told
 
 

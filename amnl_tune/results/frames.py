@@ -13,14 +13,13 @@ import pandas as pd
 from sqlalchemy import ColumnElement, String, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.failures import storage_failures
 from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.ledger.own_trials import CompleteTrials
 from amnl_tune.ledger.range_tests import RangeTest
-from amnl_tune.ledger.stored import read_config, stored_spec
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.stored import read_config
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.scores import TestScores
 from amnl_tune.results.leaderboard import REFERENCES, leaderboard
 from amnl_tune.rul.configuration import HEALTH_CLASSES
@@ -34,7 +33,7 @@ FEWEST_FOR_IMPORTANCE = 4
 """Complete trials; below that an importance is an accident."""
 
 
-def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFrame:
+def trials_frame(study: Study, *, promotion: int = 0) -> pd.DataFrame:
     """One row a run, by slot: RUN_COLUMNS, then one column for each setting that the study searches.
 
     `value` is the validation RMSE in cycles (of a pruned trial, its best), `seconds` the wall time from the first claim
@@ -43,14 +42,14 @@ def trials_frame(ledger: Ledger, study: str, *, promotion: int = 0) -> pd.DataFr
     Raises:
         StudyError: unknown study.
     """
-    spec = stored_spec(find_study(ledger, study))
+    spec = study.spec
     query = (
         select(RunRow.slot, RunRow.trial_number, _text(RunRow.origin), RunRow.seed, _text(RunRow.status), RunRow.value,
                RunRow.epochs_done, RunRow.started_at, RunRow.finished_at, RunRow.reason, RunRow.config)
-        .where(RunRow.study == study, RunRow.promotion == promotion)
+        .where(RunRow.study == study.name, RunRow.promotion == promotion)
         .order_by(RunRow.slot)
     )  # fmt: skip
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         runs = session.execute(query).all()
     rows = [
         (*told, finished - started if finished and started else None, reason)
@@ -72,9 +71,7 @@ def _searched(config: str | None, spec: StudySpec, slot: int) -> dict[str, Any]:
     return {name: stored(values[name]) for name in spec.space.active(values)}
 
 
-def epochs_frame(
-    ledger: Ledger, study: str, *, promotion: int = 0, trials: Collection[int] | None = None
-) -> pd.DataFrame:
+def epochs_frame(study: Study, *, promotion: int = 0, trials: Collection[int] | None = None) -> pd.DataFrame:
     """One row an epoch of every run: what it belongs to, its number, RMSE (cycles), raw losses, rate, seconds.
 
     Args:
@@ -87,27 +84,27 @@ def epochs_frame(
                EpochRow.validation_rmse, EpochRow.best_validation_rmse, EpochRow.train_rul_loss,
                EpochRow.train_health_loss, EpochRow.learning_rate, EpochRow.seconds)
         .join(EpochRow, EpochRow.run == RunRow.id)
-        .where(RunRow.study == study, RunRow.promotion == promotion)
+        .where(RunRow.study == study.name, RunRow.promotion == promotion)
         .order_by(RunRow.slot, EpochRow.number)
     )  # fmt: skip
     if trials is not None:
         query = query.where(RunRow.trial_number.in_(trials))
     columns = ["trial", "origin", "seed", "status", "number", "validation_rmse", "best_validation_rmse",
                "train_rul_loss", "train_health_loss", "learning_rate", "seconds"]  # fmt: skip
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         return pd.DataFrame([tuple(row) for row in session.execute(query)], columns=columns)
 
 
-def best_epochs(ledger: Ledger, study: str) -> pd.Series:
+def best_epochs(study: Study) -> pd.Series:
     """Lowest validation RMSE (cycles) of each trial that has an epoch, by its number; best first."""
     query = (
         select(RunRow.trial_number, func.min(EpochRow.validation_rmse))
         .join(EpochRow, EpochRow.run == RunRow.id)
-        .where(RunRow.study == study, RunRow.promotion == 0, RunRow.trial_number.is_not(None))
+        .where(RunRow.study == study.name, RunRow.promotion == 0, RunRow.trial_number.is_not(None))
         .group_by(RunRow.trial_number)
         .order_by(RunRow.trial_number)
     )
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         found = session.execute(query).all()
     return pd.Series([row[1] for row in found], index=[row[0] for row in found], dtype=float).sort_values()
 
@@ -119,16 +116,16 @@ def history_frame(trials: pd.DataFrame) -> pd.DataFrame:
     return history.assign(epochs_spent=history["epochs_done"].cumsum(), best=complete.cummin().ffill())
 
 
-def importance_frame(ledger: Ledger, study: str) -> pd.DataFrame:
+def importance_frame(study: Study) -> pd.DataFrame:
     """How much each setting decides among complete trials, by Optuna (PED-ANOVA): setting, importance, largest first.
 
     Empty while there are few complete trials, and where Optuna's study is gone.
     """
     empty = pd.DataFrame({"setting": pd.Series(dtype=str), "importance": pd.Series(dtype=float)})
-    with warnings.catch_warnings(), storage_failures(ledger.url), borrowed_storage(ledger) as storage:
+    with warnings.catch_warnings(), storage_failures(study.ledger.url), borrowed_storage(study.ledger) as storage:
         warnings.simplefilter("ignore")  # Optuna's, about experiments and about settings that few trials had
         try:
-            page = CompleteTrials(ledger, study, storage)
+            page = CompleteTrials(study.ledger, study.name, storage)
         except KeyError:
             return empty
         if len(page.get_trials()) < FEWEST_FOR_IMPORTANCE:
@@ -213,11 +210,11 @@ def promotion_frame(scores: TestScores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["who", "metric", "value", "low", "high", "chosen"])
 
 
-def attempts_frame(ledger: Ledger, study: str) -> pd.DataFrame:
+def attempts_frame(study: Study) -> pd.DataFrame:
     """One row a worker's turn at a run, by time: run, worker, host, from when to when (seconds since 1970), outcome."""
     columns = ["trial", "promotion", "seed", "worker", "host", "device", "started_at", "ended_at", "epochs_before",
                "epochs_after", "outcome", "reason"]  # fmt: skip
-    with ledger.read() as session:
+    with study.ledger.read() as session:
         query = (
             select(RunRow.trial_number, RunRow.promotion, RunRow.seed, AttemptRow.worker, WorkerRow.host,
                    WorkerRow.device, AttemptRow.started_at, AttemptRow.ended_at, AttemptRow.epochs_before,
@@ -225,7 +222,7 @@ def attempts_frame(ledger: Ledger, study: str) -> pd.DataFrame:
             .select_from(AttemptRow)
             .join(RunRow, RunRow.id == AttemptRow.run)
             .outerjoin(WorkerRow, WorkerRow.id == AttemptRow.worker)
-            .where(RunRow.study == study)
+            .where(RunRow.study == study.name)
             .order_by(AttemptRow.started_at)
         )  # fmt: skip
         rows = [tuple(row) for row in session.execute(query)]

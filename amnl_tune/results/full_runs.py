@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import select
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, RunRow, RunStatus
 from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import Study
 
 
-def full_runs(ledger: Ledger, study: str, promotion: int) -> list[dict[str, Any]]:
+def full_runs(study: Study, promotion: int) -> list[dict[str, Any]]:
     """One row a complete run, JSON-serialisable.
 
     Keys: trial; seed; last_epoch, where it ended; allowed_epochs; best_epoch; best_rmse and last_rmse, on the
     validation engines in cycles; seconds an epoch, in the mean.
     """
-    with ledger.read() as session:
-        of_promotion = (RunRow.study == study, RunRow.promotion == promotion, RunRow.status == RunStatus.COMPLETE)
+    with study.ledger.read() as session:
+        of_promotion = (RunRow.study == study.name, RunRow.promotion == promotion, RunRow.status == RunStatus.COMPLETE)
         runs = session.scalars(select(RunRow).where(*of_promotion).order_by(RunRow.slot)).all()
         query = select(EpochRow).join(RunRow, EpochRow.run == RunRow.id).where(*of_promotion)
         epochs: dict[int, list[EpochRow]] = {}

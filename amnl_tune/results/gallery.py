@@ -6,12 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from amnl_tune.database.engine import Ledger
-from amnl_tune.database.models import Origin, StudyRow
+from amnl_tune.database.models import Origin
 from amnl_tune.ledger.promotions import latest_promotion
 from amnl_tune.ledger.range_tests import RangeTest, find_range_test
-from amnl_tune.ledger.stored import stored_spec
-from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.scores import CandidateKind, TestScores, latest_scores
 from amnl_tune.results import engine_figures, figures, frames, search_figures
 from amnl_tune.results.frames import attempts_frame
@@ -34,24 +32,24 @@ class Picture(NamedTuple):
     figure: go.Figure
 
 
-def pictures(ledger: Ledger, study: str, trials: pd.DataFrame | None = None) -> Iterator[Picture]:
+def pictures(study: Study, trials: pd.DataFrame | None = None) -> Iterator[Picture]:
     """All that the study has data for; on test engines, what the choice predicts. Raises StudyError if unknown.
 
     Args:
         ledger: our tables. study: its name.
         trials: `frames.trials_frame` of it, where it is at hand.
     """
-    yield from _search(ledger, study, frames.trials_frame(ledger, study) if trials is None else trials)
-    yield from _promotion(ledger, study)
-    scores = latest_scores(ledger, study)
+    yield from _search(study, frames.trials_frame(study) if trials is None else trials)
+    yield from _promotion(study)
+    scores = latest_scores(study)
     if scores:
-        spec = stored_spec(find_study(ledger, study))
+        spec = study.spec
         yield from _engines(scores, spec.run_config(spec.incumbent_parameters()).health_thresholds)
 
 
-def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Picture]:
-    row = find_study(ledger, study)
-    test = find_range_test(ledger, row.range_test_key) if row.range_test_key else None
+def _search(study: Study, trials: pd.DataFrame) -> Iterator[Picture]:
+    key = study.row.range_test_key
+    test = find_range_test(study.ledger, key) if key else None
     history = frames.history_frame(trials)
     if len(history):
         few = _sampled(history)
@@ -59,12 +57,12 @@ def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Pictur
                        search_figures.spending_figure(few))  # fmt: skip
         yield _picture("history", "Search history", "Each trial with its best validation RMSE; pruned ones are grey.",
                        figures.history_figure(few))  # fmt: skip
-        curves = frames.epochs_frame(ledger, study, trials=_few_trials(frames.best_epochs(ledger, study)))
+        curves = frames.epochs_frame(study, trials=_few_trials(frames.best_epochs(study)))
         yield _picture("curves", "Learning curves of the trials", "Pruned trials are faded; the published defaults "
                        "are orange.", figures.learning_curves_figure(curves))  # fmt: skip
     if test:
-        yield _picture("lr-range-test", "LR range test", _rule(row, test), figures.range_test_figure(test))
-    importance = frames.importance_frame(ledger, study)
+        yield _picture("lr-range-test", "LR range test", _rule(study, test), figures.range_test_figure(test))
+    importance = frames.importance_frame(study)
     if len(importance):
         caption = "By PED-ANOVA over the complete trials; with few of them, a hint and no more."
         yield _picture("importance", "What matters, as far as the trials can tell", caption,
@@ -75,15 +73,15 @@ def _search(ledger: Ledger, study: str, trials: pd.DataFrame) -> Iterator[Pictur
                        figures.parallel_figure(axes))  # fmt: skip
         yield _picture("slices", "Each setting by itself", "Value against setting; grey: pruned.",
                        search_figures.slices_figure(_sampled(trials)))  # fmt: skip
-    attempts = attempts_frame(ledger, study)
+    attempts = attempts_frame(study)
     if len(attempts):
         caption = "A bar an attempt: a worker's turn at a trial or a full run, by how it ended."
         yield _picture("timeline", "Who worked on what", caption, search_figures.timeline_figure(_sampled(attempts)))
 
 
-def _rule(row: StudyRow, test: RangeTest) -> str:
+def _rule(study: Study, test: RangeTest) -> str:
     """What the study's rule has suggested, and where the search goes on."""
-    prior, spec = prior_of(row), stored_spec(row)
+    prior, spec = study.prior, study.spec
     suggested = test.suggested[Suggestion(spec.lr_range_test.suggestion)]
     if prior.suggested is None:
         return f"The rule {spec.lr_range_test.suggestion} suggested nothing; the study file's bounds were searched."
@@ -92,10 +90,10 @@ def _rule(row: StudyRow, test: RangeTest) -> str:
     return f"{spec.lr_range_test.suggestion} suggested {suggested or prior.suggested:#.2g}{moved}; searched {where}."
 
 
-def _promotion(ledger: Ledger, study: str) -> Iterator[Picture]:
-    promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
+def _promotion(study: Study) -> Iterator[Picture]:
+    promotion, scores = latest_promotion(study), latest_scores(study)
     if promotion:
-        epochs = frames.epochs_frame(ledger, study, promotion=promotion.number)
+        epochs = frames.epochs_frame(study, promotion=promotion.number)
         if len(epochs):
             yield _picture("full-runs", "Full-length runs", "A line a seed, a colour a trial; the validation engines "
                            "choose.", _full_runs(epochs, scores))  # fmt: skip

@@ -16,8 +16,7 @@ from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.urls import shown_url
 from amnl_tune.files import write_content
 from amnl_tune.ledger.progress import Use, budget_uses
-from amnl_tune.ledger.stored import stored_spec
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.results import sentences
 from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import RUN_COLUMNS, trials_frame
@@ -221,17 +220,17 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def write_report(ledger: Ledger, study: str, path: Path) -> None:
+def write_report(study: Study, path: Path) -> None:
     """Writes the report. Raises StudyError for an unknown study, StorageError if the file cannot be written."""
-    write_content(path, report_page(ledger, study).encode())
+    write_content(path, report_page(study).encode())
 
 
-def report_page(ledger: Ledger, study: str) -> str:
+def report_page(study: Study) -> str:
     """The report; a study without a promotion or without a complete trial gets one that says so. Raises StudyError."""
-    facts, row = summarize(ledger, study), find_study(ledger, study)
-    with ledger.read() as session:
-        uses = budget_uses(session, [row], database_time(session))[study]
-    trials = trials_frame(ledger, study)
+    facts = summarize(study)
+    with study.ledger.read() as session:
+        uses = budget_uses(session, [study.row], database_time(session))[study.name]
+    trials = trials_frame(study)
     said = []
     for warning in warnings(facts):
         first, rest = warning.split(". ", 1)
@@ -243,11 +242,11 @@ def report_page(ledger: Ledger, study: str) -> str:
         f'<p class="answer">{html.escape(answer(facts))}</p>',
         scored(facts),
         leaderboard(trials),
-        *(drawn(picture.title, picture.figure, picture.caption) for picture in pictures(ledger, study, trials)),
+        *(drawn(picture.title, picture.figure, picture.caption) for picture in pictures(study, trials)),
         budget(uses),
-        provenance(ledger, facts, stored_spec(row)),
+        provenance(study.ledger, facts, study.spec),
     ]
-    return page(f"{study}: amnl-tune report", "\n".join(body))
+    return page(f"{study.name}: amnl-tune report", "\n".join(body))
 
 
 def page(title: str, body: str) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from amnl_tune.database.engine import Ledger
 from amnl_tune.files import write_content
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.scores import CandidateKind
 from amnl_tune.results import sentences
 from amnl_tune.results.facts import summarize
@@ -29,7 +30,7 @@ def comparison_frame(ledger: Ledger, studies: Sequence[str]) -> pd.DataFrame:
     Raises:
         StudyError: unknown study.
     """
-    return pd.DataFrame([_row(summarize(ledger, study)) for study in studies], columns=list(COLUMNS))
+    return pd.DataFrame([_row(summarize(find_study(ledger, study))) for study in studies], columns=list(COLUMNS))
 
 
 def _row(facts: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def _figure(row: dict[Any, Any], name: str, digits: int) -> str:
 
 def progress_frame(ledger: Ledger, studies: Sequence[str]) -> pd.DataFrame:
     """study, epochs_spent, best: the running best validation RMSE (cycles) of each study."""
-    parts = [history_frame(trials_frame(ledger, study)).assign(study=study) for study in studies]
+    parts = [history_frame(trials_frame(find_study(ledger, study))).assign(study=study) for study in studies]
     columns = ["study", "epochs_spent", "best"]
     return pd.concat([part[columns] for part in parts], ignore_index=True) if parts else pd.DataFrame(columns=columns)
 

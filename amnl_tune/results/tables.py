@@ -11,21 +11,18 @@ import pandas as pd
 import tomli_w
 import yaml
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import RunRow
 from amnl_tune.errors import ConfigurationError, StudyError
 from amnl_tune.files import write_content
 from amnl_tune.installation import install_extra
 from amnl_tune.ledger.promotions import best_trials, latest_promotion, promoted_candidates
 from amnl_tune.ledger.stored import stored_config
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.results.frames import attempts_frame, epochs_frame, trials_frame
 from amnl_tune.training.config import RunConfig
 
 
-def configurations(
-    ledger: Ledger, study: str, *, trial: int | None = None, top: int | None = None
-) -> list[dict[str, Any]]:
+def configurations(study: Study, *, trial: int | None = None, top: int | None = None) -> list[dict[str, Any]]:
     """One document a configuration: study, trial, validation_rmse (cycles), run (every setting of the RunConfig).
 
     Args:
@@ -35,33 +32,33 @@ def configurations(
     Raises:
         StudyError: no such study or trial, or too few complete ones.
     """
-    find_study(ledger, study)
     if trial is None and top is None:
-        return [_document(_winner(ledger, study))]
+        return [_document(_winner(study))]
     if top is not None:
-        best = best_trials(ledger, study)
+        best = best_trials(study)
         if len(best) < top:
             raise StudyError(
-                f"The best {top} trials must be complete, but study {study!r} has {len(best)} of them; lower --top"
+                f"The best {top} trials must be complete, but study {study.name!r} has {len(best)} of them; lower --top"
             )
         return [_document(run) for run in best[:top]]
-    with ledger.read() as session:
-        runs = session.query(RunRow).filter_by(study=study, promotion=0, trial_number=trial).all()
+    with study.ledger.read() as session:
+        runs = session.query(RunRow).filter_by(study=study.name, promotion=0, trial_number=trial).all()
     if not runs or runs[0].config is None:
         raise StudyError(
-            f"A trial must exist, but study {study!r} has no trial {trial}; see `amnl-tune study trials {study}`"
+            f"A trial must exist, but study {study.name!r} has no trial {trial}; see `amnl-tune study "
+            f"trials {study.name}`"
         )
     return [_document(runs[0])]
 
 
-def _winner(ledger: Ledger, study: str) -> RunRow:
-    promotion = latest_promotion(ledger, study)
-    candidates = promoted_candidates(ledger, study, promotion.number) if promotion else []
+def _winner(study: Study) -> RunRow:
+    promotion = latest_promotion(study)
+    candidates = promoted_candidates(study, promotion.number) if promotion else []
     if candidates and candidates[0].complete:
         return candidates[0].complete[0]
-    best = best_trials(ledger, study)
+    best = best_trials(study)
     if not best:
-        raise StudyError(f"A configuration needs a complete trial, but study {study!r} has none; run it first")
+        raise StudyError(f"A configuration needs a complete trial, but study {study.name!r} has none; run it first")
     return best[0]
 
 
@@ -97,21 +94,20 @@ class TableName(StrEnum):
     ATTEMPTS = "attempts"
 
 
-def study_table(ledger: Ledger, study: str, name: TableName) -> pd.DataFrame:
+def study_table(study: Study, name: TableName) -> pd.DataFrame:
     """One row a trial, an epoch, a run of the newest promotion or an epoch of it, or an attempt.
 
     Raises:
         StudyError: unknown study.
     """
-    find_study(ledger, study)
-    promotion = latest_promotion(ledger, study)
+    promotion = latest_promotion(study)
     number = promotion.number if promotion else -1
     made: dict[TableName, Callable[[], pd.DataFrame]] = {
-        TableName.TRIALS: lambda: trials_frame(ledger, study),
-        TableName.EPOCHS: lambda: epochs_frame(ledger, study),
-        TableName.PROMOTED: lambda: trials_frame(ledger, study, promotion=number),
-        TableName.PROMOTED_EPOCHS: lambda: epochs_frame(ledger, study, promotion=number),
-        TableName.ATTEMPTS: lambda: attempts_frame(ledger, study),
+        TableName.TRIALS: lambda: trials_frame(study),
+        TableName.EPOCHS: lambda: epochs_frame(study),
+        TableName.PROMOTED: lambda: trials_frame(study, promotion=number),
+        TableName.PROMOTED_EPOCHS: lambda: epochs_frame(study, promotion=number),
+        TableName.ATTEMPTS: lambda: attempts_frame(study),
     }
     return made[name]()
 

@@ -13,7 +13,7 @@ import torch
 from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.locks import exclusive
-from amnl_tune.database.models import RunRow, StudyRow
+from amnl_tune.database.models import RunRow
 from amnl_tune.database.optuna_storage import borrowed_storage, joined
 from amnl_tune.database.schema import upgrade
 from amnl_tune.errors import ConfigurationError, StudyError
@@ -21,7 +21,16 @@ from amnl_tune.ledger.artifact_probe import require_shared_artifacts
 from amnl_tune.ledger.promotions import best_trials
 from amnl_tune.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.ledger.stored import stored_config
-from amnl_tune.ledger.studies import Opening, Prior, as_begun, find_study, freeze, prior_of, settle_prior, study_names
+from amnl_tune.ledger.studies import (
+    Opening,
+    Prior,
+    Study,
+    as_begun,
+    find_study,
+    freeze,
+    settle_prior,
+    study_names,
+)
 from amnl_tune.rul.preparation import PreparedData, cached_prepare
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.lr_prior import cached_range_test, prior_from
@@ -73,7 +82,7 @@ def require_sources(ledger: Ledger, spec: StudySpec) -> None:
                 f"`warm_start.from` must name other studies of this storage, but there is no {study!r} "
                 f"({', '.join(known) or 'none at all'}); run it first, or leave it out"
             )
-        if not best_trials(ledger, study, 1):
+        if not best_trials(find_study(ledger, study), 1):
             raise StudyError(
                 f"`warm_start.from` must name studies with a complete trial, but {study!r} has none; run it first, or "
                 "leave it out"
@@ -89,7 +98,7 @@ def warm_starts(ledger: Ledger, spec: StudySpec, prior: Prior) -> tuple[dict[str
     space = spec.space.narrowed(learning_rate=prior.interval) if prior.interval else spec.space
     seen, found = [spec.incumbent_parameters()], []
     for study in spec.warm_start.studies:
-        for run in best_trials(ledger, study, spec.warm_start.top):
+        for run in best_trials(find_study(ledger, study), spec.warm_start.top):
             values = _values(run) | spec.settled()
             own = {name: space[name].own(values[name]) for name in space.active(values)}
             parameters = {name: value for name, value in own.items() if value is not None}
@@ -112,30 +121,57 @@ def _values(run: RunRow) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Workspace:
+    """Where a command's studies, data sets and files are: what every step needs beside the study itself.
+
+    Attributes:
+        ledger: of the studies. source: of the data sets. artifacts: places of the runs' files.
+    """
+
+    ledger: Ledger
+    source: FleetSource
+    artifacts: Artifacts
+
+    def data_of(self, study: Study) -> PreparedData:
+        """The training engines of the study, prepared.
+
+        Raises:
+            StudyError: what is found under the data set's name is not what the study was made on.
+            DataError, StorageError: as `FleetSource.training` and `cached_prepare`.
+        """
+        row, spec = study.row, study.spec
+        fleet = self.source.training(row.dataset)
+        if fleet.sha256 != row.data_sha256:
+            raise StudyError(
+                f"A study must train on the study's data and stay on them, but {row.dataset} here has SHA-256 "
+                f"{fleet.sha256[:12]} and study {row.name!r} was made on {row.data_sha256[:12]}; set --data-dir to the "
+                "study's data"
+            )
+        return cached_prepare(fleet, spec.run_config(spec.incumbent_parameters()), self.artifacts.prepared)
+
+
+@dataclass(frozen=True)
 class OpenedStudy:
     """A study that workers can join.
 
     Attributes:
-        spec: as frozen.
-        opening: new, known, or known with more trials.
-        prior: of the learning rate. range_test: None where the file switches it off.
+        study: prepared. opening: new, known, or known with more trials.
+        range_test: of the learning rate; None where the file switches it off.
     """
 
-    spec: StudySpec
+    study: Study
     opening: Opening
-    prior: Prior
     range_test: RangeTest | None
 
 
-def open_study(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, *, device: str
-) -> OpenedStudy:
+def open_study(workspace: Workspace, spec: StudySpec, *, device: str) -> OpenedStudy:
     """Creates or continues the study of `spec`.
 
     Raises:
         StudyError: the study exists with another file, on other data, or keeps its files where `artifacts` is not.
             DataError, StorageError, ConfigurationError.
     """
+    ledger, source, artifacts = workspace.ledger, workspace.source, workspace.artifacts
     upgrade(ledger.url.render_as_string(hide_password=False))
     spec = as_begun(ledger, spec)
     fleet = source.training(spec.data.dataset)
@@ -147,18 +183,18 @@ def open_study(
         opening = freeze(ledger, spec, fleet.sha256, within=session)
         with joined(storage, session):
             create_optuna_study(storage, spec, new=opening is Opening.CREATED)
-    require_shared_artifacts(ledger, spec.name, artifacts.store)
-    row = find_study(ledger, spec.name)
+    study = find_study(ledger, spec.name)
+    require_shared_artifacts(study, artifacts.store)
     test = None
-    if row.prepared_at is None:
+    if not study.is_prepared:
         test = range_test(ledger, spec, data, device=device) if spec.lr_range_test.enabled else None
         prior = prior_from(test, spec) if test else Prior()
         prior = replace(prior, warm_start=warm_starts(ledger, spec, prior))
-        settle_prior(ledger, spec.name, prior, test.key if test else None)
-        row = find_study(ledger, spec.name)
-    if test is None and row.range_test_key:
-        test = find_range_test(ledger, row.range_test_key)
-    return OpenedStudy(spec, opening, prior_of(row), test)
+        settle_prior(study, prior, test.key if test else None)
+        study = study.again()
+    if test is None and study.row.range_test_key:
+        test = find_range_test(ledger, study.row.range_test_key)
+    return OpenedStudy(study, opening, test)
 
 
 def _require_fit(spec: StudySpec, config: RunConfig, data: PreparedData) -> None:
@@ -188,20 +224,3 @@ def range_test(ledger: Ledger, spec: StudySpec, data: PreparedData, *, device: s
         RangeTestOptions(options.start_lr, options.end_lr, options.iterations(config.batch_size)),
         device=resolve_device(device),
     )
-
-
-def study_data(row: StudyRow, spec: StudySpec, source: FleetSource, artifacts: Artifacts) -> PreparedData:
-    """The training engines of the study, prepared.
-
-    Raises:
-        StudyError: what is found under the data set's name is not what the study was made on.
-        DataError, StorageError: as `FleetSource.training` and `cached_prepare`.
-    """
-    fleet = source.training(row.dataset)
-    if fleet.sha256 != row.data_sha256:
-        raise StudyError(
-            f"A study must train on the study's data and stay on them, but {row.dataset} here has SHA-256 "
-            f"{fleet.sha256[:12]} and study {row.name!r} was made on {row.data_sha256[:12]}; set --data-dir to the "
-            "study's data"
-        )
-    return cached_prepare(fleet, spec.run_config(spec.incumbent_parameters()), artifacts.prepared)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from sqlalchemy import select
 
-from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, WorkerRow
 from amnl_tune.errors import StudyError
 from amnl_tune.host import host_name
 from amnl_tune.ledger.promotions import find_run
 from amnl_tune.ledger.stored import stored_config
+from amnl_tune.ledger.studies import Study
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution
@@ -69,20 +69,22 @@ class Replay:
         return not self.deviations
 
 
-def recorded_run(ledger: Ledger, study: str, trial: int, *, seed: int | None = None) -> Record:
+def recorded_run(study: Study, trial: int, *, seed: int | None = None) -> Record:
     """A trial's record; with `seed` that of its full run in the newest promotion that has one.
 
     Raises:
         StudyError: there is no such run, or it has no epoch.
     """
-    run = find_run(ledger, study, trial, seed)
-    with ledger.read() as session:
+    run = find_run(study, trial, seed)
+    with study.ledger.read() as session:
         epochs = session.scalars(select(EpochRow).where(EpochRow.run == run.id).order_by(EpochRow.number)).all()
         attempts = session.scalars(select(AttemptRow).where(AttemptRow.run == run.id).order_by(AttemptRow.fence)).all()
-        found = {worker.id: worker for worker in session.scalars(select(WorkerRow).where(WorkerRow.study == study))}
+        found = {
+            worker.id: worker for worker in session.scalars(select(WorkerRow).where(WorkerRow.study == study.name))
+        }
         if not epochs or run.config is None:
             raise StudyError(
-                f"A replay needs an epoch to compare, but trial {trial} of {study!r} has none; run it first"
+                f"A replay needs an epoch to compare, but trial {trial} of {study.name!r} has none; run it first"
             )
     precision = json.loads(run.result or "{}").get("precision")
     workers = tuple(found[attempt.worker] for attempt in attempts if attempt.worker in found)

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from amnl_tune.database.models import Origin, RunRow
 from amnl_tune.errors import StudyError
-from amnl_tune.ledger.leases import Budget
+from amnl_tune.ledger.leases import first_origins
 from amnl_tune.ledger.own_trials import SLOT, OwnTrials
 from amnl_tune.ledger.studies import Prior
 from amnl_tune.studies.optuna_parts import build_pruner, build_sampler, experiments_intended
@@ -45,23 +45,6 @@ def create_optuna_study(storage: RDBStorage, spec: StudySpec, *, new: bool) -> N
         study.set_metric_names([spec.objective.metric])
     study.set_user_attr("question", spec.question)
     study.set_user_attr("dataset", spec.data.dataset)
-
-
-def first_origins(prior: Prior) -> tuple[Origin, ...]:
-    """What the first slots are for: the incumbent to beat, the range test's suggestion, other studies' best."""
-    suggested = (Origin.LR_RANGE_TEST,) if prior.interval else ()
-    return Origin.PUBLISHED_DEFAULTS, *suggested, *(Origin.WARM_START for _ in prior.warm_start)
-
-
-def budget_of(spec: StudySpec, prior: Prior) -> Budget:
-    """The search's budget in the ledger's words."""
-    return Budget(
-        trials=spec.budget.trials,
-        trial_epochs=spec.trial.epochs,
-        epochs=spec.budget.epochs,
-        first_origins=first_origins(prior),
-        seed=spec.seed,
-    )
 
 
 def slot_seed(seed: int, slot: int) -> int:

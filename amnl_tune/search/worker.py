@@ -24,17 +24,15 @@ from amnl_tune.host import threads_for
 from amnl_tune.ledger.artifact_probe import require_shared_artifacts
 from amnl_tune.ledger.leases import Lease, LeaseLostError, claim, open_runs, trials_left
 from amnl_tune.ledger.promotions import latest_promotion
-from amnl_tune.ledger.stored import stored_spec, told_apart
-from amnl_tune.ledger.studies import all_studies, find_study, prior_of
+from amnl_tune.ledger.stored import told_apart
+from amnl_tune.ledger.studies import Study, all_studies, find_study
 from amnl_tune.ledger.workers import WorkerIdentity, bury_dead, live_workers_here, seen, sign_in, sign_out
 from amnl_tune.masking import masked, without_secrets
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import execution_of, study_data
+from amnl_tune.search.opening import Workspace, execution_of
 from amnl_tune.search.runner import carry_out
 from amnl_tune.search.together import dismiss, follow
-from amnl_tune.search.trials import budget_of
 from amnl_tune.search.workplace import Leaving, LeavingError, Watchdog, Workplace, hand_back, heed_farewell
-from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.config import Precision
 from amnl_tune.training.execution import Team
 
@@ -74,20 +72,19 @@ def open_workplace(
     require_schema(storage)
     require_local(parse_url(storage))
     ledger = Ledger(storage)
-    row = find_study(ledger, study)
-    spec = stored_spec(row)
-    if row.prepared_at is None:
+    opened = find_study(ledger, study)
+    spec = opened.spec
+    if not opened.is_prepared:
         raise StudyError(
             f"Study {study!r} must be prepared before workers join, but it is not; run `amnl-tune run FILE` first"
         )
     artifacts.store.require_writable()
-    require_shared_artifacts(ledger, study, artifacts.store)
+    require_shared_artifacts(opened, artifacts.store)
     return Workplace(
         ledger=ledger,
         storage=open_storage(ledger),
-        spec=spec,
-        prior=prior_of(row),
-        data=study_data(row, spec, source, artifacts),
+        study=opened,
+        data=Workspace(ledger, source, artifacts).data_of(opened),
         artifacts=artifacts,
         execution=execution_of(spec.hardware, home=artifacts.home, device=device, precision=precision, team=team),
         leaving=leaving or Leaving(),
@@ -153,20 +150,17 @@ def _work_once(place: Workplace, own: WorkerIdentity, *, wait: bool) -> bool:
     """One claim, or a short wait for runs that others hold; False when nothing is left."""
     ledger = place.ledger
     place.persist(lambda: bury_dead(ledger, own.study))
-    row = place.persist(lambda: find_study(ledger, own.study))
-    if row.stopped_at is not None and not wait:
+    study = place.persist(place.study.again)
+    if study.is_stopped and not wait:
         logger.warning("study %r is stopped; `amnl-tune study resume` lets workers in again", own.study)
         return False
-    place = replace(place, spec=stored_spec(row))
-    budget = budget_of(place.spec, place.prior)
-    claimed = place.persist(
-        lambda: claim(ledger, own.study, own.id, budget, ttl=place.lease_ttl, promotion=place.promotion)
-    )
+    place = replace(place, study=study)
+    claimed = place.persist(lambda: claim(study, own.id, ttl=place.lease_ttl, promotion=place.promotion))
     if claimed is not None:
         _take_turn(place, *claimed)
         return True
-    idle = not place.persist(lambda: open_runs(ledger, own.study, place.promotion))
-    if idle and not (wait and not place.persist(lambda: is_done(ledger, place.spec))):
+    idle = not place.persist(lambda: open_runs(study, place.promotion))
+    if idle and not (wait and not place.persist(lambda: is_done(study))):
         return False
     place.persist(lambda: seen(ledger, own))
     time.sleep(IDLE_SECONDS)
@@ -192,12 +186,12 @@ def _take_turn(place: Workplace, lease: Lease, run: RunRow) -> None:
         raise
 
 
-def is_done(ledger: Ledger, spec: StudySpec) -> bool:
+def is_done(study: Study) -> bool:
     """Whether the study has its answer: promoted and scored, or no promotion wanted and no trial left."""
-    if not spec.promotion.enabled:
+    if not study.spec.promotion.enabled:
         return True
-    promotion = latest_promotion(ledger, spec.name)
-    with ledger.read() as session:
+    promotion = latest_promotion(study)
+    with study.ledger.read() as session:
         scored = select(TestScoreRow.id).where(TestScoreRow.promotion_id == (promotion.id if promotion else None))
         return promotion is not None and session.scalar(scored.limit(1)) is not None
 
@@ -270,8 +264,8 @@ def _prepared(storage: str) -> list[str]:
     ledger = Ledger(storage)
     try:
         readable, _ = told_apart(all_studies(ledger))
-        rows = [find_study(ledger, name) for name in readable]
-        return [row.name for row in rows if row.prepared_at is not None and row.stopped_at is None]
+        studies = [find_study(ledger, name) for name in readable]
+        return [study.name for study in studies if study.is_prepared and not study.is_stopped]
     finally:
         ledger.close()
 
@@ -279,8 +273,7 @@ def _prepared(storage: str) -> list[str]:
 def _has_work(storage: str, study: str) -> bool:
     ledger = Ledger(storage)
     try:
-        row = find_study(ledger, study)
-        budget = budget_of(stored_spec(row), prior_of(row))
-        return bool(open_runs(ledger, study)) or trials_left(ledger, study, budget)
+        opened = find_study(ledger, study)
+        return bool(open_runs(opened)) or trials_left(opened)
     finally:
         ledger.close()

@@ -24,7 +24,7 @@ from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.ledger.attempts import excuse
 from amnl_tune.ledger.leases import Lease, release
-from amnl_tune.ledger.studies import Prior
+from amnl_tune.ledger.studies import Prior, Study
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.execution import Execution
@@ -109,7 +109,7 @@ class Workplace:
     """What a worker has at hand for every run of its study.
 
     Attributes:
-        execution: how it trains.
+        study: as it stood at the last claim. execution: how it trains.
         lease_ttl: seconds without a sign of life before others take over.
         outage: seconds that training goes on while the database is away; then the worker checkpoints and waits.
         accelerators: its share of devices, for budgets: 0.25 of a GPU; 1 for a whole one or for a CPU worker.
@@ -119,8 +119,7 @@ class Workplace:
 
     ledger: Ledger
     storage: RDBStorage
-    spec: StudySpec
-    prior: Prior
+    study: Study
     data: PreparedData
     artifacts: Artifacts
     execution: Execution
@@ -132,6 +131,16 @@ class Workplace:
     promotion: int | None = None
     mlflow: str | None = field(default=None, repr=False)
     watchdog: Watchdog = field(default_factory=Watchdog)
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study's file, as frozen."""
+        return self.study.spec
+
+    @property
+    def prior(self) -> Prior:
+        """What was settled before the study's first trial."""
+        return self.study.prior
 
     @property
     def device(self) -> str:

@@ -25,7 +25,7 @@ from amnl_tune.database.optuna_storage import open_storage
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import parse_study_spec
 
@@ -198,7 +198,7 @@ class Arena:
         """Creates the study on a database; `artifacts`: their folder, else the home's."""
         ledger = Ledger(url)
         kept = Artifacts(self.home, str(artifacts) if artifacts else None)
-        open_study(ledger, spec, FleetSource((self.home / "data",)), kept, device="cpu")
+        open_study(Workspace(ledger, FleetSource((self.home / "data",)), kept), spec, device="cpu")
         return ledger
 
     def start(

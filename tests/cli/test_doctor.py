@@ -19,7 +19,7 @@ from amnl_tune.database.engine import Ledger, make_file
 from amnl_tune.database.models import RunRow, RunStatus, WorkerRow
 from amnl_tune.health import disk_checks
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.study_file import parse_study_spec
 
 
@@ -82,7 +82,7 @@ def test_after_a_worker_was_killed(tmp_path: Path, tiny_study: str, fleet_dir: P
     """Found at once, handed back, its process signed out; the next worker ends the study."""
     spec = parse_study_spec(tiny_study.replace("epochs = 3", "epochs = 60"), name="tiny")
     ledger = Ledger(f"sqlite:///{tmp_path / 'amnl_tune.db'}")
-    open_study(ledger, spec, FleetSource((fleet_dir,)), Artifacts(tmp_path), device="cpu")
+    open_study(Workspace(ledger, FleetSource((fleet_dir,)), Artifacts(tmp_path)), spec, device="cpu")
     command = [sys.executable, "-m", "amnl_tune", "worker", "tiny", "--threads", "1", "--no-tensorboard"]
     environment = os.environ | {"AMNL_TUNE_DATA": str(fleet_dir)}
 

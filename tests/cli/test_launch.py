@@ -16,7 +16,7 @@ from amnl_tune.database.models import StudyRow
 from amnl_tune.database.schema import upgrade
 from amnl_tune.ledger.studies import freeze
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.sections import DataTable
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import parse_study_spec
@@ -45,7 +45,7 @@ def study(tiny_study: str, tmp_path: Path, fleet_dir: Path, monkeypatch: pytest.
     upgrade(url)
     ledger = Ledger(url)
     spec = parse_study_spec(tiny_study, name="tiny")
-    open_study(ledger, spec, FleetSource((fleet_dir,)), Artifacts(tmp_path), device="cpu")
+    open_study(Workspace(ledger, FleetSource((fleet_dir,)), Artifacts(tmp_path)), spec, device="cpu")
     ledger.close()
     return spec.name
 

@@ -17,7 +17,7 @@ from amnl_tune.results.export.bundle import write_bundle
 from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RunConfig
 
@@ -44,7 +44,7 @@ def ledger(fleet_dir: Path, tmp_path: Path, tiny_study: str) -> Iterator[Ledger]
     """Of the default storage, with a study that has no trial yet."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'amnl_tune.db'}")
     spec = parse_study_spec(tiny_study, name="tiny")
-    open_study(ledger, spec, FleetSource((fleet_dir,)), Artifacts(tmp_path), device="cpu")
+    open_study(Workspace(ledger, FleetSource((fleet_dir,)), Artifacts(tmp_path)), spec, device="cpu")
     yield ledger
     ledger.close()
 

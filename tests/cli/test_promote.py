@@ -17,7 +17,7 @@ from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, RunStatus
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.study_file import parse_study_spec
@@ -39,7 +39,7 @@ def place(tmp_path: Path, tiny_study: str, fleet_dir: Path) -> Iterator[Workplac
     url = f"sqlite:///{tmp_path / 'amnl_tune.db'}"
     ledger = Ledger(url)
     source, artifacts = FleetSource((fleet_dir,)), Artifacts(tmp_path)
-    open_study(ledger, spec, source, artifacts, device="cpu")
+    open_study(Workspace(ledger, source, artifacts), spec, device="cpu")
     place = open_workplace(url, "tiny", source, artifacts, tensorboard=False)
     work(place, threads=1)
     yield place

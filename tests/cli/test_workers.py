@@ -19,7 +19,7 @@ from amnl_tune.artifacts import Artifacts
 from amnl_tune.cli.app import app
 from amnl_tune.database.engine import Ledger
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.study_file import parse_study_spec
 
 
@@ -39,7 +39,7 @@ def study(tmp_path: Path, tiny_study: str, fleet_dir: Path) -> Iterator[str]:
     """One whose trials take long enough to be looked at."""
     spec = parse_study_spec(tiny_study.replace("epochs = 3", "epochs = 400"), name="tiny")
     ledger = Ledger(f"sqlite:///{tmp_path / 'amnl_tune.db'}")
-    open_study(ledger, spec, FleetSource((fleet_dir,)), Artifacts(tmp_path), device="cpu")
+    open_study(Workspace(ledger, FleetSource((fleet_dir,)), Artifacts(tmp_path)), spec, device="cpu")
     yield "tiny"
     ledger.close()
 

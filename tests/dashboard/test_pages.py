@@ -26,9 +26,10 @@ from amnl_tune.database.models import AttemptRow, EpochRow, Origin, Outcome, Run
 from amnl_tune.database.optuna_storage import open_storage
 from amnl_tune.database.schema import upgrade
 from amnl_tune.errors import ConfigurationError, StorageError
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.facts import summarize
 from amnl_tune.results.gallery import pictures
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def site(finished: Any, serving: Any) -> Any:
 def ledger(finished: Any, tmp_path: Path) -> Iterator[Ledger]:
     """With a study of its own that nobody has worked on: tests may write."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+    open_study(Workspace(ledger, finished.source, finished.artifacts), finished.spec, device="cpu")
     yield ledger
     ledger.close()
 
@@ -69,7 +70,7 @@ def test_a_study_s_page_tells_what_the_ledger_knows(finished: Any, site: Any) ->
     assert "Is \\<b\\>this\\</b\\> escaped?" in note
     plain, chosen = note.replace("\\", ""), finished.scores.chosen
     assert f"on 10 unseen test engines its RMSE is {chosen.test_rmse:.2f} [" in plain
-    against = summarize(finished.ledger, "tiny")["promotion"]["against_boosting"]["words"]
+    against = summarize(find_study(finished.ledger, "tiny"))["promotion"]["against_boosting"]["words"]
     assert plain.index(against) < plain.index("The validation engines chose")
     assert f"test RMSE {chosen.test_rmse:.2f} cycles" in plain
     for words in (
@@ -84,7 +85,7 @@ def test_a_study_s_page_tells_what_the_ledger_knows(finished: Any, site: Any) ->
     ):
         assert words in note, words
     assert [drawn["id"] for drawn in page["plotly_graph_objects"]] == [
-        picture.key for picture in pictures(finished.ledger, "tiny")
+        picture.key for picture in pictures(find_study(finished.ledger, "tiny"))
     ]
     assert json.loads(page["plotly_graph_objects"][0]["graph_object"])["data"][0]["name"] == "complete"
     assert page_of(site) == page
@@ -328,7 +329,7 @@ def test_health_and_pages_follow_a_postgresql_server(
         url = server.get_uri()
         upgrade(url)
         ledger = Ledger(url)
-        open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+        open_study(Workspace(ledger, finished.source, finished.artifacts), finished.spec, device="cpu")
         with serving(ledger, finished.artifacts) as site:
             assert site("/healthz").status == 200
             assert values(site.known())["amnl_tune_trials", "complete", "tiny"] == 0

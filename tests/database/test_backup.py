@@ -27,9 +27,9 @@ from amnl_tune.database.schema import head_revision, upgrade
 from amnl_tune.database.tables import VERSION_TABLE, table_names
 from amnl_tune.errors import StorageError
 from amnl_tune.ledger.leases import Budget, claim
-from amnl_tune.ledger.studies import freeze
+from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.studies.spec import StudySpec
 
@@ -65,7 +65,7 @@ def filled(storage: str, spec: StudySpec, runs: int = 3) -> None:
 
 
 def write_one(ledger: Ledger, study: str, number: int) -> None:
-    claimed = claim(ledger, study, f"w{number}", BUDGET, ttl=60)
+    claimed = claim(find_study(ledger, study), f"w{number}", BUDGET, ttl=60)
     assert claimed is not None
     settle(ledger, claimed[0], trial_number=number)
     report_epoch(ledger, claimed[0], study=study)
@@ -92,7 +92,7 @@ def test_a_study_survives_the_way_there_and_back(
     first, other = new_storage(kind), new_storage("postgresql" if kind == "sqlite" else "sqlite")
     ledger, home = Ledger(first), tmp_path / "home"
     two = spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 2})})
-    open_study(ledger, two, source, Artifacts(home), device="cpu")
+    open_study(Workspace(ledger, source, Artifacts(home)), two, device="cpu")
     carry_on(first, two, source, home)
     before = rows(first)
     made = back_up(first, tmp_path / "a.db")
@@ -106,7 +106,7 @@ def test_a_study_survives_the_way_there_and_back(
     back_up(other, tmp_path / "b.db")
     assert rows(url(tmp_path / "b.db")) == before
     moved = Ledger(other)
-    open_study(moved, spec, source, Artifacts(home), device="cpu")
+    open_study(Workspace(moved, source, Artifacts(home)), spec, device="cpu")
     runs = carry_on(other, spec, source, home)
     assert [run.status for run in runs] == [RunStatus.COMPLETE] * 4
     assert [run.trial_number for run in runs] == [0, 1, 2, 3]

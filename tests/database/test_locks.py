@@ -20,7 +20,7 @@ from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.files import locked
 from amnl_tune.ledger import epochs
 from amnl_tune.ledger.leases import Budget, claim
-from amnl_tune.ledger.studies import freeze, stop_study, study_names
+from amnl_tune.ledger.studies import find_study, freeze, stop_study, study_names
 from amnl_tune.studies.spec import StudySpec
 
 NewStorage = Callable[[str], str]
@@ -51,12 +51,12 @@ def test_a_transaction_waits_a_while_for_a_row_or_a_table(
     freeze(ledger, spec, "ab" * 32)
     held_by = r"lock timeout; another transaction holds it .*end that one .*pg_blocking_pids"
     with held(storage, "select * from amnl_studies for update"), pytest.raises(StorageAwayError, match=held_by):
-        stop_study(ledger, spec.name)
+        stop_study(find_study(ledger, spec.name))
     with held(storage, "lock table amnl_studies"), pytest.raises(StorageAwayError, match=held_by):
         study_names(ledger)
     with held(storage, "lock table amnl_schema_version"), pytest.raises(StorageAwayError, match=held_by):
         upgrade(storage)
-    assert stop_study(ledger, spec.name), "nothing of the wait has stayed behind"
+    assert stop_study(find_study(ledger, spec.name)), "nothing of the wait has stayed behind"
     ledger.close()
 
 
@@ -65,7 +65,7 @@ def test_a_report_waits_a_while_for_its_row(new_storage: NewStorage, spec: Study
     upgrade(storage)
     ledger = Ledger(storage)
     freeze(ledger, spec, "ab" * 32)
-    claimed = claim(ledger, spec.name, "w", Budget(9, 9, None, (), seed=1), ttl=60)
+    claimed = claim(find_study(ledger, spec.name), "w", Budget(9, 9, None, (), seed=1), ttl=60)
     assert claimed is not None
     settle(ledger, claimed[0], trial_number=0)
     with (

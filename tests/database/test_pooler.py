@@ -19,7 +19,7 @@ from amnl_tune.database.inspection import database_status
 from amnl_tune.database.models import RunRow, RunStatus
 from amnl_tune.database.schema import require_schema, upgrade
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.spec import StudySpec
 
 NewStorage = Callable[[str], str]
@@ -97,7 +97,7 @@ def test_openings_at_once_wait_for_each_other(
     def opened() -> None:
         ledger = Ledger(storage)
         try:
-            open_study(ledger, spec, source, Artifacts(tmp_path), device="cpu")
+            open_study(Workspace(ledger, source, Artifacts(tmp_path)), spec, device="cpu")
         except BaseException as error:
             failures.append(error)
         finally:

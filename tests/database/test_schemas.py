@@ -25,6 +25,7 @@ from amnl_tune.database.tables import VERSION_TABLE
 from amnl_tune.errors import StorageError
 from amnl_tune.ledger.leases import DIVERGED_RMSE, FINISHED
 from amnl_tune.ledger.standing import bin_of
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import epochs_frame, history_frame, importance_frame, trials_frame
 from amnl_tune.results.report import write_report
@@ -142,19 +143,23 @@ def test_new_columns_of_old_epochs_say_what_the_new_version_would_have(upgraded:
 
 
 def test_what_an_old_study_found_can_still_be_read(upgraded: Ledger, tmp_path: Path) -> None:
-    facts = summarize(upgraded, "tiny")
+    facts = summarize(find_study(upgraded, "tiny"))
     assert facts["trials"]["complete"] >= 2
     assert facts["trials"]["pruned"] >= 2
     assert facts["trials"]["waiting"] == 1
     assert facts["promotion"]["scored"]
     assert facts["promotion"]["winner"]["test_rmse"] > 0
-    trials, epochs = trials_frame(upgraded, "tiny"), epochs_frame(upgraded, "tiny")
+    trials, epochs = trials_frame(find_study(upgraded, "tiny")), epochs_frame(find_study(upgraded, "tiny"))
     assert len(trials) == sum(facts["trials"][status] for status in ("complete", "pruned", "waiting"))
     assert len(epochs) == facts["epochs"] == trials["epochs_done"].sum()
-    assert len(epochs_frame(upgraded, "tiny", promotion=1)) == 8
+    assert len(epochs_frame(find_study(upgraded, "tiny"), promotion=1)) == 8
     assert len(history_frame(trials)) == len(trials) - 1
-    assert set(importance_frame(upgraded, "tiny")["setting"]) <= {"learning_rate", "batch_size", "hidden_size"}
-    write_report(upgraded, "tiny", tmp_path / "report.html")
+    assert set(importance_frame(find_study(upgraded, "tiny"))["setting"]) <= {
+        "learning_rate",
+        "batch_size",
+        "hidden_size",
+    }
+    write_report(find_study(upgraded, "tiny"), tmp_path / "report.html")
     with borrowed_storage(upgraded) as storage:
         told = optuna.load_study(study_name="tiny", storage=storage).get_trials()
     assert [trial.number for trial in told] == sorted(trials["trial"])
@@ -184,5 +189,5 @@ def test_a_trial_that_the_old_version_left_open_is_carried_on(old: Old, upgraded
     assert run.status in {RunStatus.COMPLETE, RunStatus.PRUNED}
     assert (run.trial_number, run.slot, run.fence) == (left.trial_number, left.slot, left.fence + 1)
     assert curve == list(range(1, run.epochs_done + 1))
-    facts = summarize(upgraded, "tiny")
+    facts = summarize(find_study(upgraded, "tiny"))
     assert (facts["trials"]["waiting"], facts["trials"]["running"], facts["search_finished"]) == (0, 0, True)

@@ -29,10 +29,10 @@ from amnl_tune.health.finding import Case, Severity
 from amnl_tune.health.lease_checks import abandoned_runs
 from amnl_tune.host import physical_cores
 from amnl_tune.ledger.leases import Budget, Lease, claim, finish, renew
-from amnl_tune.ledger.studies import freeze
+from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.ledger.workers import WorkerIdentity, attendance, sign_in
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.studies.sections import TrialTable
 from amnl_tune.studies.spec import StudySpec
@@ -67,7 +67,7 @@ def checkpoint(artifacts: Artifacts, folder: str) -> Path:
 
 
 def take(ledger: Ledger, study: str, owner: str, ttl: float = 600.0) -> Lease:
-    claimed = claim(ledger, study, owner, BUDGET, ttl=ttl)
+    claimed = claim(find_study(ledger, study), owner, BUDGET, ttl=ttl)
     assert claimed is not None
     return claimed[0]
 
@@ -297,7 +297,7 @@ def test_a_worker_holds_no_more_connections_than_said(
 ) -> None:
     """Counted by the server, again and again while a worker works."""
     opener, seen, ended = Ledger(storage), set[int](), threading.Event()
-    open_study(opener, spec, source, Artifacts(tmp_path), device="cpu")
+    open_study(Workspace(opener, source, Artifacts(tmp_path)), spec, device="cpu")
     opener.close()
     place = open_workplace(storage, spec.name, source, Artifacts(tmp_path), tensorboard=False)
     mine = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"

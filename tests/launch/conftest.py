@@ -20,9 +20,9 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.database.schema import upgrade
 from amnl_tune.launch.command import WorkerCommand
-from amnl_tune.ledger.studies import extend_study
+from amnl_tune.ledger.studies import extend_study, find_study
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.studies.study_file import parse_study_spec
 
@@ -35,14 +35,14 @@ class Prepared:
         upgrade(storage)
         self.ledger = Ledger(storage)
         self.spec = parse_study_spec(text, name="tiny")
-        open_study(self.ledger, self.spec, FleetSource((data,)), Artifacts(home), device="cpu")
+        open_study(Workspace(self.ledger, FleetSource((data,)), Artifacts(home)), self.spec, device="cpu")
         with warnings.catch_warnings():  # Optuna's storage leaves its connection to the garbage collector: here and now
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
 
     def extend(self, trials: int) -> None:
         """Raises the budget: for a study that is not to end by itself."""
-        self.spec = extend_study(self.ledger, self.spec.name, trials=trials)
+        self.spec = extend_study(find_study(self.ledger, self.spec.name), trials=trials)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -17,10 +17,10 @@ from amnl_tune.database.models import AttemptRow, WorkerRow
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.errors import StudyError
 from amnl_tune.ledger.artifact_probe import ATTRIBUTE, recorded_probes, require_shared_artifacts
-from amnl_tune.ledger.studies import freeze
+from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.ledger.workers import WorkerIdentity, sign_in
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.trials import create_optuna_study
 from amnl_tune.studies.spec import StudySpec
 
@@ -41,13 +41,13 @@ def test_everybody_reads_the_probe_of_whoever_came_first(
     bucket = request.getfixturevalue("s3_bucket") if kind == "s3" else ""
     root = {"folder": str(tmp_path), "file": f"file://{tmp_path}", "memory": "memory:/", "s3": bucket}[kind]
     first, other = f"{root}/{tmp_path.name}-a", f"{root}/{tmp_path.name}-b"
-    require_shared_artifacts(ledger, study, ArtifactStore(first))
+    require_shared_artifacts(find_study(ledger, study), ArtifactStore(first))
     probe = recorded_probes(ledger, [study])[study]
     assert ArtifactStore(first).read(probe.file(study)) == probe.token.encode()
-    require_shared_artifacts(ledger, study, ArtifactStore(first))
+    require_shared_artifacts(find_study(ledger, study), ArtifactStore(first))
     assert recorded_probes(ledger, [study]) == {study: probe}
     with pytest.raises(StudyError) as refused:
-        require_shared_artifacts(ledger, study, ArtifactStore(other))
+        require_shared_artifacts(find_study(ledger, study), ArtifactStore(other))
     said = str(refused.value)
     assert "\n" not in said
     assert f"those of 'tiny' are in {first}" in said
@@ -55,14 +55,14 @@ def test_everybody_reads_the_probe_of_whoever_came_first(
     assert "set --artifacts or AMNL_TUNE_ARTIFACTS to one URL or network folder" in said
     ArtifactStore(first).write(probe.file(study), b"another study's")
     with pytest.raises(StudyError, match="must reach the same artifacts"):
-        require_shared_artifacts(ledger, study, ArtifactStore(first))
+        require_shared_artifacts(find_study(ledger, study), ArtifactStore(first))
 
 
 def test_of_two_that_come_at_once_one_probe_stays(storage: str, ledger: Ledger, study: str, tmp_path: Path) -> None:
     code = (
         "import sys; from amnl_tune.ledger.artifact_probe import *; from amnl_tune.artifacts import ArtifactStore; "
-        "from amnl_tune.database.engine import Ledger; sys.stdin.read(1); "
-        f"require_shared_artifacts(Ledger({storage!r}), 'tiny', ArtifactStore({str(tmp_path / 'artifacts')!r}))"
+        "from amnl_tune.database.engine import Ledger; from amnl_tune.ledger.studies import find_study; sys.stdin.read(1); "
+        f"require_shared_artifacts(find_study(Ledger({storage!r}), 'tiny'), ArtifactStore({str(tmp_path / 'artifacts')!r}))"
     )
     started = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for _ in range(2)]
     for process in started:
@@ -75,7 +75,7 @@ def test_of_two_that_come_at_once_one_probe_stays(storage: str, ledger: Ledger, 
 def test_no_secret_is_recorded(ledger: Ledger, study: str) -> None:
     store = ArtifactStore("memory://place")
     store.url = "sftp://me:secret@place"
-    require_shared_artifacts(ledger, study, store)
+    require_shared_artifacts(find_study(ledger, study), store)
     with borrowed_storage(ledger) as storage:
         noted = storage.get_study_user_attrs(storage.get_study_id_from_name(study))[ATTRIBUTE]
     assert "secret" not in noted
@@ -89,7 +89,7 @@ def test_two_hosts_with_folders_of_their_own(
     """Of two real workers the one whose files nobody else could read trains nothing; so do `run` and `promote`."""
     storage = sqlite_ledger.url.render_as_string(hide_password=False)
     homes = tmp_path / "a", tmp_path / "b"
-    open_study(sqlite_ledger, spec, FleetSource((fleet_dir,)), Artifacts(homes[0]), device="cpu")
+    open_study(Workspace(sqlite_ledger, FleetSource((fleet_dir,)), Artifacts(homes[0])), spec, device="cpu")
     given = os.environ | {"AMNL_TUNE_STORAGE": storage, "AMNL_TUNE_DATA": str(fleet_dir), "AMNL_TUNE_HOME": ""}
     command = [sys.executable, "-m", "amnl_tune", "worker", "tiny", "--threads", "1", "--no-tensorboard"]
     workers = [
@@ -119,7 +119,7 @@ def test_two_hosts_with_folders_of_their_own(
 def test_doctor_tells_and_where_nobody_works_moves_the_study(
     sqlite_ledger: Ledger, spec: StudySpec, source: FleetSource, tmp_path: Path
 ) -> None:
-    open_study(sqlite_ledger, spec, source, Artifacts(tmp_path / "a"), device="cpu")
+    open_study(Workspace(sqlite_ledger, source, Artifacts(tmp_path / "a")), spec, device="cpu")
     storage = sqlite_ledger.url.render_as_string(hide_password=False)
 
     def doctor(*options: str) -> Result:
@@ -140,6 +140,6 @@ def test_doctor_tells_and_where_nobody_works_moves_the_study(
         session.delete(session.get_one(WorkerRow, "w1"))
     assert "are kept in" in str(found("tiny", "--fix")["done"])
     assert found()["severity"] == "ok"
-    require_shared_artifacts(sqlite_ledger, "tiny", Artifacts(tmp_path / "b").store)
+    require_shared_artifacts(find_study(sqlite_ledger, "tiny"), Artifacts(tmp_path / "b").store)
     with pytest.raises(StudyError, match="must reach the same artifacts"):
-        require_shared_artifacts(sqlite_ledger, "tiny", Artifacts(tmp_path / "a").store)
+        require_shared_artifacts(find_study(sqlite_ledger, "tiny"), Artifacts(tmp_path / "a").store)

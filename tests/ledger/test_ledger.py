@@ -29,7 +29,6 @@ from amnl_tune.ledger.studies import (
     extend_study,
     find_study,
     freeze,
-    prior_of,
     resume_study,
     settle_prior,
     stop_study,
@@ -54,7 +53,7 @@ def study(ledger: Ledger, spec: StudySpec) -> str:
 
 
 def take(ledger: Ledger, study: str, owner: str = "w1", ttl: float = 60.0, **limits: float) -> tuple[Lease, RunRow]:
-    claimed = claim(ledger, study, owner, budget(**limits), ttl=ttl)  # type: ignore[arg-type]
+    claimed = claim(find_study(ledger, study), owner, budget(**limits), ttl=ttl)  # type: ignore[arg-type]
     assert claimed is not None
     return claimed
 
@@ -110,20 +109,20 @@ def test_slots_are_handed_out_in_order_until_the_budget_is_spent(ledger: Ledger,
     runs = [take(ledger, study, owner)[1] for owner in ("w1", "w2", "w3")]
     assert [run.slot for run in runs] == [0, 1, 2]
     assert [run.origin for run in runs] == [Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST, Origin.SAMPLER]
-    assert claim(ledger, study, "w4", budget(), ttl=60) is None
-    assert not trials_left(ledger, study, budget())
-    assert trials_left(ledger, study, budget(trials=4))
-    assert open_runs(ledger, study) == 3
+    assert claim(find_study(ledger, study), "w4", budget(), ttl=60) is None
+    assert not trials_left(find_study(ledger, study), budget())
+    assert trials_left(find_study(ledger, study), budget(trials=4))
+    assert open_runs(find_study(ledger, study)) == 3
 
 
 def test_the_epoch_budget_counts_what_is_reserved_and_what_pruning_gives_back(ledger: Ledger, study: str) -> None:
     first, _ = take(ledger, study, trials=9, epochs=40)
     take(ledger, study, "w2", trials=9, epochs=40)
-    assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
+    assert claim(find_study(ledger, study), "w3", budget(9, epochs=40), ttl=60) is None
     report_epoch(ledger, first)
     finish(ledger, first, RunStatus.PRUNED, value=20.0)
-    assert claim(ledger, study, "w3", budget(9, epochs=40), ttl=60) is None
-    assert claim(ledger, study, "w3", budget(9, epochs=41), ttl=60) is not None
+    assert claim(find_study(ledger, study), "w3", budget(9, epochs=40), ttl=60) is None
+    assert claim(find_study(ledger, study), "w3", budget(9, epochs=41), ttl=60) is not None
 
 
 def test_wall_time_counts_from_the_first_claim(ledger: Ledger, study: str) -> None:
@@ -133,7 +132,7 @@ def test_wall_time_counts_from_the_first_claim(ledger: Ledger, study: str) -> No
     assert not report_epoch(ledger, lease).late
     with ledger.write() as session:
         session.execute(text("update amnl_studies set started_at = started_at - 1001"))
-    assert claim(ledger, study, "w3", budget(9), ttl=60) is None
+    assert claim(find_study(ledger, study), "w3", budget(9), ttl=60) is None
     assert report_epoch(ledger, lease, number=2).late
 
 
@@ -144,7 +143,7 @@ def test_accelerator_time_is_reserved_at_the_mean_pace_and_ends_trials_when_it_i
     first, _ = take(ledger, study, trials=9)
     assert not report_epoch(ledger, first, busy_seconds=2.0).spent  # 2 s an epoch: 40 s reserved for its 20
     take(ledger, study, "w2", trials=9)
-    assert claim(ledger, study, "w3", budget(9), ttl=60) is None, "a third trial would need 120 s"
+    assert claim(find_study(ledger, study), "w3", budget(9), ttl=60) is None, "a third trial would need 120 s"
     finish(ledger, first, RunStatus.PRUNED, value=20.0)
     third, _ = take(ledger, study, "w3", trials=9)
     assert not report_epoch(ledger, third, busy_seconds=97.9).spent
@@ -154,30 +153,30 @@ def test_accelerator_time_is_reserved_at_the_mean_pace_and_ends_trials_when_it_i
 def test_a_stopped_study_hands_out_nothing_and_tells_its_workers(ledger: Ledger, spec: StudySpec, study: str) -> None:
     lease, _ = take(ledger, study)
     assert not report_epoch(ledger, lease).stopped
-    assert stop_study(ledger, study)
-    assert not stop_study(ledger, study)
+    assert stop_study(find_study(ledger, study))
+    assert not stop_study(find_study(ledger, study))
     assert report_epoch(ledger, lease, number=2).stopped
-    assert claim(ledger, study, "w2", budget(), ttl=60) is None
+    assert claim(find_study(ledger, study), "w2", budget(), ttl=60) is None
     with pytest.raises(StudyError, match=r"must be resumed .* run `amnl-tune study resume tiny`"):
         freeze(ledger, spec, "ab" * 32)
-    assert resume_study(ledger, study)
-    assert not resume_study(ledger, study)
+    assert resume_study(find_study(ledger, study))
+    assert not resume_study(find_study(ledger, study))
     assert freeze(ledger, spec, "ab" * 32) is Opening.CONTINUED
-    assert claim(ledger, study, "w2", budget(), ttl=60) is not None
+    assert claim(find_study(ledger, study), "w2", budget(), ttl=60) is not None
 
 
 def test_a_budget_is_extended_for_everybody_at_once(ledger: Ledger, spec: StudySpec, study: str) -> None:
-    assert extend_study(ledger, study, trials=9, epochs=None).budget.trials == 9
+    assert extend_study(find_study(ledger, study), trials=9, epochs=None).budget.trials == 9
     assert StudySpec.from_json(find_study(ledger, study).spec).budget.trials == 9
     with pytest.raises(StudyError, match=r"can only be raised, but got 8 for study 'tiny' with 9; set it to 9 or more"):
-        extend_study(ledger, study, trials=8)
+        extend_study(find_study(ledger, study), trials=8)
     with pytest.raises(StudyError, match=r"`budget\.wall_time` .* with no such limit; leave it out"):
-        extend_study(ledger, study, wall_time=10.0)
+        extend_study(find_study(ledger, study), wall_time=10.0)
     hours = spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 9, "accelerator_hours": 1.0})})
     freeze(ledger, hours, "ab" * 32)
-    assert find_study(ledger, study).busy_limit == 3600.0
-    extend_study(ledger, study, accelerator_hours=2.0)
-    assert find_study(ledger, study).busy_limit == 7200.0
+    assert find_study(ledger, study).row.busy_limit == 3600.0
+    extend_study(find_study(ledger, study), accelerator_hours=2.0)
+    assert find_study(ledger, study).row.busy_limit == 7200.0
 
 
 def test_a_claim_that_was_never_heard_of_is_handed_out_again(ledger: Ledger, study: str) -> None:
@@ -274,16 +273,16 @@ def test_a_lease_that_runs_out_passes_to_the_next_worker_and_fences_the_last(led
 def test_a_promotion_s_workers_begin_no_trial(ledger: Ledger, study: str) -> None:
     first, _ = take(ledger, study)
     release(ledger, first)
-    assert claim(ledger, study, "w1", budget(), ttl=60, promotion=1) is None
+    assert claim(find_study(ledger, study), "w1", budget(), ttl=60, promotion=1) is None
     with ledger.write() as session:
         session.add(
             RunRow(study=study, promotion=1, slot=0, origin=Origin.SAMPLER, seed=1, status=RunStatus.WAITING, epochs=9)
         )
-    assert (open_runs(ledger, study), open_runs(ledger, study, 1)) == (2, 1)
-    claimed = claim(ledger, study, "w1", budget(), ttl=60, promotion=1)
+    assert (open_runs(find_study(ledger, study)), open_runs(find_study(ledger, study), 1)) == (2, 1)
+    claimed = claim(find_study(ledger, study), "w1", budget(), ttl=60, promotion=1)
     assert claimed is not None
     assert (claimed[1].promotion, claimed[1].slot) == (1, 0)
-    assert claim(ledger, study, "w2", budget(), ttl=60, promotion=1) is None
+    assert claim(find_study(ledger, study), "w2", budget(), ttl=60, promotion=1) is None
 
 
 def test_a_released_run_goes_on_without_a_mark(ledger: Ledger, study: str) -> None:
@@ -320,7 +319,7 @@ def test_the_database_s_clock_is_utc(ledger: Ledger) -> None:
 def claim_all(storage: str, study: str, owner: str, results: "multiprocessing.Queue[list[int]]") -> None:
     ledger = Ledger(storage)
     slots = []
-    while claimed := claim(ledger, study, owner, budget(trials=25), ttl=60):
+    while claimed := claim(find_study(ledger, study), owner, budget(trials=25), ttl=60):
         slots.append(claimed[1].slot)
         finish(ledger, claimed[0], RunStatus.COMPLETE, value=1.0)
     results.put(slots)
@@ -370,10 +369,10 @@ def test_a_study_stays_on_its_data(ledger: Ledger, spec: StudySpec, study: str) 
 
 
 def test_the_first_prior_counts(ledger: Ledger, study: str) -> None:
-    assert prior_of(find_study(ledger, study)) == Prior()
-    settle_prior(ledger, study, Prior(1e-3, (1e-4, 1e-2)), None)
-    settle_prior(ledger, study, Prior(5e-3, (5e-4, 5e-2)), None)
-    assert prior_of(find_study(ledger, study)) == Prior(1e-3, (1e-4, 1e-2))
+    assert find_study(ledger, study).prior == Prior()
+    settle_prior(find_study(ledger, study), Prior(1e-3, (1e-4, 1e-2)), None)
+    settle_prior(find_study(ledger, study), Prior(5e-3, (5e-4, 5e-2)), None)
+    assert find_study(ledger, study).prior == Prior(1e-3, (1e-4, 1e-2))
 
 
 def test_an_unknown_study_is_told_which_there_are(ledger: Ledger, study: str) -> None:

@@ -14,6 +14,7 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.health.doctor import examine
 from amnl_tune.ledger.own_trials import foreign_trials
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import importance_frame, trials_frame
 from amnl_tune.results.report import report_page
@@ -53,10 +54,12 @@ def test_foreign_trials_do_not_steer_the_sampler(spec: StudySpec, open_tiny: Ope
     work(undisturbed, threads=1)
     work(place, threads=1)
     searched = ["slot", *spec.space.names, "value"]
-    found, expected = (trials_frame(place.ledger, name)[searched] for name in ("tiny", "undisturbed"))
+    found, expected = (trials_frame(find_study(place.ledger, name))[searched] for name in ("tiny", "undisturbed"))
     assert found.equals(expected)
-    assert importance_frame(place.ledger, "tiny").equals(importance_frame(place.ledger, "undisturbed"))
-    told: list[dict[str, Any]] = [summarize(place.ledger, name) for name in ("tiny", "undisturbed")]
+    assert importance_frame(find_study(place.ledger, "tiny")).equals(
+        importance_frame(find_study(place.ledger, "undisturbed"))
+    )
+    told: list[dict[str, Any]] = [summarize(find_study(place.ledger, name)) for name in ("tiny", "undisturbed")]
     assert [facts["foreign_trials"] for facts in told] == [list(range(9)), []]
     assert [best["parameters"] for best in told[0]["best_trials"]] == [
         best["parameters"] for best in told[1]["best_trials"]
@@ -86,5 +89,5 @@ def test_foreign_trials_are_named(spec: StudySpec, open_tiny: OpenTiny, artifact
         "Not made by amnl-tune, kept from the sampler, and in none of these figures: trials 0, 1, 2, 3, 4, ..." in shown
     )
     assert numbered([3, 4]) == "3, 4"
-    assert "Not made by amnl-tune" in report_page(ledger, "tiny")
+    assert "Not made by amnl-tune" in report_page(find_study(ledger, "tiny"))
     assert "Not made by amnl\\-tune" in study_note(ledger, "tiny", optuna_id=1, prefix="")

@@ -14,7 +14,7 @@ from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.models import AttemptRow, Origin, PromotionRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.host import host_name
 from amnl_tune.ledger.leases import Budget, claim
-from amnl_tune.ledger.studies import freeze
+from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.ledger.workers import Attendance, Presence, WorkerIdentity, attendance, sign_in, sign_out
 from amnl_tune.studies.spec import StudySpec
 
@@ -47,7 +47,7 @@ def by_name(ledger: Ledger, study: str | None = None, *, everyone: bool = False)
 
 def test_a_worker_with_a_trial(ledger: Ledger, study: str) -> None:
     come(ledger, study, "w1", accelerators=0.25)
-    claimed = claim(ledger, study, "w1", BUDGET, ttl=60)
+    claimed = claim(find_study(ledger, study), "w1", BUDGET, ttl=60)
     assert claimed is not None
     before = by_name(ledger)["w1"].assignment
     assert before is not None
@@ -67,7 +67,7 @@ def test_a_worker_with_a_trial(ledger: Ledger, study: str) -> None:
 
 def test_the_age_of_a_lease_counts_from_the_claim(ledger: Ledger, study: str) -> None:
     come(ledger, study, "w1")
-    claimed = claim(ledger, study, "w1", BUDGET, ttl=60)
+    claimed = claim(find_study(ledger, study), "w1", BUDGET, ttl=60)
     assert claimed is not None
     lease = claimed[0]
     with ledger.write() as session:
@@ -97,7 +97,7 @@ def test_a_promoted_run(ledger: Ledger, study: str) -> None:
                 epochs=100,
             )
         )
-    assert claim(ledger, study, "w1", BUDGET, ttl=60, promotion=2) is not None
+    assert claim(find_study(ledger, study), "w1", BUDGET, ttl=60, promotion=2) is not None
     run = by_name(ledger)["w1"].assignment
     assert run is not None
     assert (run.label, run.promotion, run.seed, run.epochs) == ("promotion 2 of trial 3, seed 123", 2, 123, 100)
@@ -112,7 +112,7 @@ def test_who_is_there_and_who_is_not(ledger: Ledger, study: str) -> None:
     come(ledger, study, "elsewhere", host="other", pid=gone.pid)
     come(ledger, study, "silent", host="other")
     come(ledger, study, "training", host="other")
-    assert claim(ledger, study, "training", BUDGET, ttl=600) is not None
+    assert claim(find_study(ledger, study), "training", BUDGET, ttl=600) is not None
     with ledger.write() as session:
         old = "update amnl_workers set seen_at = seen_at - 1000 where id in ('silent', 'training', 'waiting')"
         session.execute(text(old))
@@ -135,11 +135,11 @@ def test_who_is_there_and_who_is_not(ledger: Ledger, study: str) -> None:
 def test_a_run_that_another_worker_took_over_is_no_longer_the_first_s(ledger: Ledger, study: str) -> None:
     come(ledger, study, "w1", host="other")
     come(ledger, study, "w2")
-    assert claim(ledger, study, "w1", BUDGET, ttl=-1) is not None
+    assert claim(find_study(ledger, study), "w1", BUDGET, ttl=-1) is not None
     late = by_name(ledger)["w1"].assignment
     assert late is not None
     assert late.lease_left < 0
-    assert claim(ledger, study, "w2", BUDGET, ttl=60) is not None
+    assert claim(find_study(ledger, study), "w2", BUDGET, ttl=60) is not None
     found = by_name(ledger)
     assert found["w1"].assignment is None
     assert found["w2"].assignment is not None
@@ -150,7 +150,7 @@ def test_studies_are_told_apart_and_one_look_is_one_query(ledger: Ledger, spec: 
     for number in range(6):
         name = study if number % 2 else "second"
         come(ledger, name, f"w{number}")
-        assert claim(ledger, name, f"w{number}", BUDGET, ttl=60) is not None
+        assert claim(find_study(ledger, name), f"w{number}", BUDGET, ttl=60) is not None
     assert set(by_name(ledger, "second")) == {"w0", "w2", "w4"}
     statements: list[str] = []
     event.listen(ledger.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))

@@ -16,6 +16,7 @@ from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.models import EpochRow, Origin, PromotionRow, RunRow, RunStatus, TestScoreRow
 from amnl_tune.errors import StudyError
 from amnl_tune.ledger.promotions import best_trials, latest_promotion, promoted_candidates
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion import choosing
 from amnl_tune.promotion.candidates import open_promotion, seeds_for
 from amnl_tune.promotion.contamination import select_on_test
@@ -28,7 +29,7 @@ from amnl_tune.rul.layouts import file_names
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource, TrainingFleet
-from amnl_tune.search.opening import OpenedStudy, open_study
+from amnl_tune.search.opening import OpenedStudy, Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.sections import Incumbent, TrialTable
@@ -48,7 +49,7 @@ OpenTiny = Callable[[StudySpec], tuple[OpenedStudy, Workplace]]
 
 def looks_at_test(ledger: Ledger, study: str) -> int:
     """Of everybody in the storage, at the engines that the study was scored on last."""
-    looks = looks_of(ledger, study)
+    looks = looks_of(find_study(ledger, study))
     return looks.total if looks else 0
 
 
@@ -62,24 +63,26 @@ def promoted(
     spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
 ) -> tuple[Workplace, TestScores]:
     place = searched(spec, open_tiny)
-    number = open_promotion(place.ledger, spec)
+    number = open_promotion(find_study(place.ledger, spec.name))
     work(place, threads=1)
-    return place, ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    return place, ensure_scored(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=number
+    )
 
 
 def test_the_best_trials_and_the_published_defaults_are_promoted(spec: StudySpec, open_tiny: OpenTiny) -> None:
     place = searched(spec, open_tiny)
-    ranked = best_trials(place.ledger, spec.name)
+    ranked = best_trials(find_study(place.ledger, spec.name))
     assert [run.value for run in ranked] == sorted(run.value for run in ranked if run.value is not None)
-    number = open_promotion(place.ledger, spec, top_k=2, seeds=[42, 123])
-    assert open_promotion(place.ledger, spec, top_k=2, seeds=[42, 123]) == number
-    candidates = promoted_candidates(place.ledger, spec.name, number)
+    number = open_promotion(find_study(place.ledger, spec.name), top_k=2, seeds=[42, 123])
+    assert open_promotion(find_study(place.ledger, spec.name), top_k=2, seeds=[42, 123]) == number
+    candidates = promoted_candidates(find_study(place.ledger, spec.name), number)
     trials = {candidate.trial_number for candidate in candidates}
     assert trials == {ranked[0].trial_number, ranked[1].trial_number, 0}
     assert all([run.seed for run in candidate.runs] == [42, 123] for candidate in candidates)
     configs = [RunConfig.model_validate_json(run.config or "") for candidate in candidates for run in candidate.runs]
     assert {config.epochs for config in configs} == {4}
-    assert open_promotion(place.ledger, spec, top_k=1) == number + 1
+    assert open_promotion(find_study(place.ledger, spec.name), top_k=1) == number + 1
 
 
 def test_one_look_and_no_second_unless_forced(
@@ -92,11 +95,18 @@ def test_one_look_and_no_second_unless_forced(
     assert scores.incumbent.origin == Origin.PUBLISHED_DEFAULTS
     assert scores.winner.validation_rmse <= scores.incumbent.validation_rmse
     with pytest.raises(StudyError, match=r"scored once, but promotion 1 of study 'tiny' has its score.*--force"):
-        score_again(place.ledger, spec, source, artifacts, number=1, force=False)
-    assert ensure_scored(place.ledger, spec, source, artifacts, number=1).look == 1
-    again = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
+        score_again(
+            Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1, force=False
+        )
+    assert (
+        ensure_scored(Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1).look
+        == 1
+    )
+    again = score_again(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1, force=True
+    )
     assert (again.look, again.forced, again.winner) == (2, True, scores.winner)
-    promotion = latest_promotion(place.ledger, spec.name)
+    promotion = latest_promotion(find_study(place.ledger, spec.name))
     assert promotion is not None
     assert looks_at_test(place.ledger, spec.name) == 2
     with place.ledger.read() as session:
@@ -110,9 +120,11 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
     spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
 ) -> None:
     place = searched(spec, open_tiny)
-    number = open_promotion(place.ledger, spec, top_k=2, seeds=seeds_for(spec, 2), random=1)
+    number = open_promotion(find_study(place.ledger, spec.name), top_k=2, seeds=seeds_for(spec, 2), random=1)
     work(place, threads=1)
-    scores = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    scores = ensure_scored(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=number
+    )
     assert seeds_for(spec, 7) == (42, 123, 456, 789, 1024, 1025, 1026)
     assert {len(predicted) for predicted in scores.winner.predicted_by_seed.values()} == {10}
     assert scores.winner.predicted_by_seed.keys() == {"42", "123"}
@@ -122,9 +134,9 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
     errors = dict(zip(scores.units, np.abs(np.array(scores.chosen.predicted) - scores.true), strict=True))
     assert [life["unit"] for life in scores.lives] == sorted(errors, key=lambda unit: -errors[unit])[:6]
     assert all(life["cycle"][0] == 1 and len(life["true"]) == len(life["predicted"]) for life in scores.lives)
-    candidates = promoted_candidates(place.ledger, spec.name, number)
+    candidates = promoted_candidates(find_study(place.ledger, spec.name), number)
     assert len(candidates) == len({candidate.trial_number for candidate in candidates}) >= 3
-    check = proxy_check(place.ledger, spec.name, number)
+    check = proxy_check(find_study(place.ledger, spec.name), number)
     assert [told["full"] for told in check.configurations] == [c.validation_rmse for c in candidates]
     assert check.regret is not None and check.regret >= 0
 
@@ -138,7 +150,9 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
         session.scalars(select(TestScoreRow)).one().scores = json.dumps(before)
     assert find_scores(place.ledger, 1).comparison is None  # type: ignore[union-attr]
     shutil.rmtree(artifacts.home / "artifacts" / spec.name / f"promotion-{number:03d}")
-    whole = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    whole = ensure_scored(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=number
+    )
     assert (whole.choice, whole.rivals, whole.against_boosting) == (CandidateKind.NETWORK, [], None)
     assert (whole.comparison, whole.winner.health) == (scores.comparison, scores.winner.health)
     assert artifacts.read_boosting(spec.name, number) is None, "boosting was no candidate of that choice"
@@ -151,10 +165,8 @@ def test_a_choice_by_the_test_engines_is_shown_once_and_marks_the_study(
     place, scores = promoted(spec, open_tiny, source, artifacts)
     told: list[tuple[int, int]] = []
     claims = select_on_test(
-        place.ledger,
-        spec,
-        source,
-        artifacts,
+        Workspace(place.ledger, source, artifacts),
+        find_study(place.ledger, spec.name),
         number=1,
         execution=Execution(),
         epoch_done=lambda done, total: told.append((done, total)),
@@ -163,28 +175,28 @@ def test_a_choice_by_the_test_engines_is_shown_once_and_marks_the_study(
     for claim in claims:
         assert claim["best_test_rmse"] <= claim["honest_test_rmse"] + 1e-6
         assert 1 <= claim["best_test_epoch"] <= 4
-    promotion = latest_promotion(place.ledger, spec.name)
+    promotion = latest_promotion(find_study(place.ledger, spec.name))
     assert promotion is not None
     marked = contamination(promotion)
     assert marked is not None and marked["claims"] == claims and "@" in marked["by"]
-    assert latest_scores(place.ledger, spec.name) == scores
-    assert summarize(place.ledger, spec.name)["promotion"]["contaminated"] == marked
+    assert latest_scores(find_study(place.ledger, spec.name)) == scores
+    assert summarize(find_study(place.ledger, spec.name))["promotion"]["contaminated"] == marked
 
 
 def test_a_promotion_is_scored_when_it_has_ended(
     spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts
 ) -> None:
     place = searched(spec, open_tiny)
-    number = open_promotion(place.ledger, spec)
+    number = open_promotion(find_study(place.ledger, spec.name))
     with pytest.raises(StudyError, match="scored when all its runs have ended"):
-        ensure_scored(place.ledger, spec, source, artifacts, number=number)
-    assert latest_scores(place.ledger, spec.name) is None
+        ensure_scored(Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=number)
+    assert latest_scores(find_study(place.ledger, spec.name)) is None
 
 
 def test_nothing_to_promote(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     with pytest.raises(StudyError, match="needs a complete trial, but study 'tiny' has none"):
-        open_promotion(place.ledger, spec)
+        open_promotion(find_study(place.ledger, spec.name))
 
 
 def test_under_one_horizon_a_promotion_goes_on_from_its_trial(
@@ -243,13 +255,13 @@ def test_poisoned_test_files_change_nothing_before_the_look(
         home = tmp_path / f"home-{folder.name}"
         ledger, artifacts = Ledger(f"sqlite:///{home / 'a.db'}"), Artifacts(home)
         own = FleetSource((folder,))
-        open_study(ledger, spec, own, artifacts, device="cpu")
+        open_study(Workspace(ledger, own, artifacts), spec, device="cpu")
         url = ledger.url.render_as_string(hide_password=False)
         place = open_workplace(url, spec.name, own, artifacts, tensorboard=False)
         work(place, threads=1)
-        number = open_promotion(ledger, spec)
+        number = open_promotion(find_study(ledger, spec.name))
         work(place, threads=1)
-        choice = choice_of(ledger, spec, own, artifacts, number=number)
+        choice = choice_of(Workspace(ledger, own, artifacts), find_study(ledger, spec.name), number=number)
         assert choice.boosting is not None
         kept = artifacts.read_boosting(spec.name, number)
         assert kept == choice.boosting
@@ -287,15 +299,17 @@ def test_the_validation_engines_choose_and_the_look_follows_them(
 ) -> None:
     """Whatever the test engines say: the validation figures are the only ones that are changed here."""
     place = searched(spec, open_tiny)
-    number = open_promotion(place.ledger, spec)
+    number = open_promotion(find_study(place.ledger, spec.name))
     work(place, threads=1)
     figures = {CandidateKind.BOOSTING: 30.0, CandidateKind.MIX: 20.0} | {kind: 1.0}
-    candidates = promoted_candidates(place.ledger, spec.name, number)
+    candidates = promoted_candidates(find_study(place.ledger, spec.name), number)
     if kind is CandidateKind.NETWORK:
         figures = {CandidateKind.BOOSTING: 1e3, CandidateKind.MIX: 1e3}
     given = iter([figures[CandidateKind.BOOSTING], figures[CandidateKind.MIX], 77.0])
     monkeypatch.setattr(choosing, "rmse", lambda predicted, true: next(given))
-    scores = ensure_scored(place.ledger, spec, source, artifacts, number=number)
+    scores = ensure_scored(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=number
+    )
     assert scores.choice is kind
     assert scores.chosen.kind is kind
     assert scores.winner.trial_number == candidates[0].trial_number
@@ -315,7 +329,7 @@ def test_the_validation_engines_choose_and_the_look_follows_them(
     last = [life["predicted"][-1] for life in scores.lives]
     by_unit = dict(zip(scores.units, scores.chosen.predicted, strict=True))
     assert last == pytest.approx([by_unit[life["unit"]] for life in scores.lives], abs=0.01)
-    assert summarize(place.ledger, spec.name)["promotion"]["choice"]["kind"] == kind
+    assert summarize(find_study(place.ledger, spec.name))["promotion"]["choice"]["kind"] == kind
 
 
 def test_boosting_is_fitted_once_a_promotion_and_anew_on_other_engines(
@@ -329,7 +343,9 @@ def test_boosting_is_fitted_once_a_promotion_and_anew_on_other_engines(
     fitted = []
     fit = choosing.fit_boosting
     monkeypatch.setattr(choosing, "fit_boosting", lambda data: fitted.append(data) or fit(data))
-    again = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
+    again = score_again(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1, force=True
+    )
     assert fitted == []
     assert again.rivals == scores.rivals
     kept = artifacts.read_boosting(spec.name, 1)
@@ -355,7 +371,7 @@ def test_without_boosting_a_promotion_is_what_it_was(
         del row[name]
     with place.ledger.write() as session:
         session.scalars(select(TestScoreRow)).one().scores = json.dumps(row)
-    told = ensure_scored(place.ledger, spec, source, artifacts, number=1)
+    told = ensure_scored(Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1)
     assert (told.choice, told.rivals, told.look) == (CandidateKind.NETWORK, [], 1)
     assert artifacts.read_boosting(spec.name, 1) is None, "no refit"
     assert looks_at_test(place.ledger, spec.name) == 1
@@ -365,24 +381,26 @@ def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
     spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts, tmp_path: Path
 ) -> None:
     place, _ = promoted(spec, open_tiny, source, artifacts)
-    assert looks_of(place.ledger, "renamed") is None
+    assert looks_of(find_study(place.ledger, "renamed")) is None
     assert looks_at_test(place.ledger, "renamed") == 0
     renamed = spec.model_copy(update={"name": "renamed"})
     promoted(renamed, open_tiny, source, artifacts)
-    first, second = looks_of(place.ledger, spec.name), looks_of(place.ledger, "renamed")
+    first, second = looks_of(find_study(place.ledger, spec.name)), looks_of(find_study(place.ledger, "renamed"))
     assert first is not None and second is not None
     assert (first.number, first.total, second.number, second.total) == (1, 2, 2, 2)
     assert first.by_study == second.by_study == {"tiny": 1, "renamed": 1}
-    scores = score_again(place.ledger, spec, source, artifacts, number=1, force=True)
+    scores = score_again(
+        Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1, force=True
+    )
     assert scores.forced
-    told = looks_of(place.ledger, spec.name)
+    told = looks_of(find_study(place.ledger, spec.name))
     assert told is not None
     assert (told.number, told.total, told.by_study) == (3, 3, {"tiny": 2, "renamed": 1})
     assert looks_at_test(place.ledger, "renamed") == 3
-    facts = summarize(place.ledger, "renamed")["promotion"]
+    facts = summarize(find_study(place.ledger, "renamed"))["promotion"]
     assert (facts["looks_at_test"], facts["looks"], facts["forced"]) == (
         3,
-        looks_of(place.ledger, "renamed").plain(),
+        looks_of(find_study(place.ledger, "renamed")).plain(),
         False,
     )
 
@@ -390,14 +408,14 @@ def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
     write_fleet("SIM1", folder, seed=2, engines=10)
     other = FleetSource((folder,))
     elsewhere = spec.model_copy(update={"name": "elsewhere"})
-    open_study(place.ledger, elsewhere, other, artifacts, device="cpu")
+    open_study(Workspace(place.ledger, other, artifacts), elsewhere, device="cpu")
     url = place.ledger.url.render_as_string(hide_password=False)
     own = open_workplace(url, "elsewhere", other, artifacts, tensorboard=False)
     work(own, threads=1)
-    number = open_promotion(place.ledger, elsewhere)
+    number = open_promotion(find_study(place.ledger, elsewhere.name))
     work(own, threads=1)
-    ensure_scored(place.ledger, elsewhere, other, artifacts, number=number)
-    assert looks_of(place.ledger, "elsewhere").plain() == {
+    ensure_scored(Workspace(place.ledger, other, artifacts), find_study(place.ledger, elsewhere.name), number=number)
+    assert looks_of(find_study(place.ledger, "elsewhere")).plain() == {
         "number": 1,
         "total": 1,
         "by_study": {"elsewhere": 1},
@@ -410,7 +428,7 @@ def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
             .where(PromotionRow.study == "renamed")
             .values(contaminated_by="somebody@somewhere", contaminated_at=database_time(session))
         )
-    after = [looks_of(place.ledger, name).after_every_epoch for name in (spec.name, "renamed", "elsewhere")]
+    after = [looks_of(find_study(place.ledger, name)).after_every_epoch for name in (spec.name, "renamed", "elsewhere")]
     assert after == [["renamed"], [], []]  # its own is told as contamination; other engines are not concerned
 
 

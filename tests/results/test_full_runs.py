@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from amnl_tune.cli.summary import print_summary
 from amnl_tune.database.models import EpochRow, RunRow
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results import sentences
 from amnl_tune.results.export.bundle import load_bundle
 from amnl_tune.results.export.card import model_card
@@ -55,7 +56,7 @@ def test_what_early_stopping_spared() -> None:
 
 def test_every_place_says_it(finished: "Finished") -> None:
     """Summary, report and card of a promotion whose records are made to overfit, or to have stopped early."""
-    known = full_runs(finished.ledger, "tiny", finished.scores.promotion)
+    known = full_runs(find_study(finished.ledger, "tiny"), finished.scores.promotion)
     assert {(one["seed"], one["last_epoch"], one["allowed_epochs"]) for one in known} == {(42, 4, 4), (123, 4, 4)}
     assert all(1 <= one["best_epoch"] <= 4 and one["best_rmse"] <= one["last_rmse"] for one in known)
     before = _epochs(finished)
@@ -65,9 +66,9 @@ def test_every_place_says_it(finished: "Finished") -> None:
             session.execute(
                 update(EpochRow).where(EpochRow.run.in_(promoted)).values(validation_rmse=10 + EpochRow.number)
             )
-        facts = summarize(finished.ledger, "tiny")
+        facts = summarize(find_study(finished.ledger, "tiny"))
         said = "was best in epoch 1 of 4 (11.00 cycles on the validation engines, 14.00 at the end)"
-        report = report_page(finished.ledger, "tiny")
+        report = report_page(find_study(finished.ledger, "tiny"))
         bundle = load_bundle(finished.bundle)
         card = model_card(bundle.config, bundle.provenance, dict(bundle.metrics) | facts["promotion"])
         for text in (_printed(facts), report, card):

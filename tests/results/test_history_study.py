@@ -15,7 +15,7 @@ from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StudyError
-from amnl_tune.ledger.studies import find_study, prior_of
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.measure.plan.demand import demand_of, shape_of
 from amnl_tune.measure.profile import forward_work
 from amnl_tune.promotion.candidates import open_promotion
@@ -30,7 +30,7 @@ from amnl_tune.results.frames import importance_frame, trials_frame
 from amnl_tune.results.gallery import pictures
 from amnl_tune.results.tables import TableName, study_table, write_table
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study, study_data, warm_starts
+from amnl_tune.search.opening import Workspace, open_study, warm_starts
 from amnl_tune.search.replay import recorded_run, replay
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.studies.spec import StudySpec
@@ -84,14 +84,20 @@ def done(tmp_path_factory: pytest.TempPathFactory, fleet_dir: Path) -> Iterator[
     home = tmp_path_factory.mktemp("history")
     spec = parse_study_spec(study_text(), name="history")
     ledger, artifacts, source = Ledger(f"sqlite:///{home / 'a.db'}"), Artifacts(home), FleetSource((fleet_dir,))
-    open_study(ledger, spec, source, artifacts, device="cpu")
+    open_study(Workspace(ledger, source, artifacts), spec, device="cpu")
     place = open_workplace(
         ledger.url.render_as_string(hide_password=False), spec.name, source, artifacts, tensorboard=False
     )
     work(place, threads=1)
-    number = open_promotion(ledger, spec, top_k=2, seeds=[42, 123, 456])
+    number = open_promotion(find_study(ledger, spec.name), top_k=2, seeds=[42, 123, 456])
     work(place, threads=1)
-    yield Done(spec, ledger, source, artifacts, ensure_scored(ledger, spec, source, artifacts, number=number))
+    yield Done(
+        spec,
+        ledger,
+        source,
+        artifacts,
+        ensure_scored(Workspace(ledger, source, artifacts), find_study(ledger, spec.name), number=number),
+    )
     ledger.close()
 
 
@@ -122,32 +128,35 @@ def test_optuna_keeps_lists_as_their_text(done: Done) -> None:
 
 
 def test_tables_and_figures_bear_lists(done: Done, tmp_path: Path) -> None:
-    frame = trials_frame(done.ledger, "history")
+    frame = trials_frame(find_study(done.ledger, "history"))
     assert set(frame["ewma"]) <= {"[]", "[0.1]", "[0.3, 0.05]"}
     for ending in ("csv", "parquet"):
-        write_table(study_table(done.ledger, "history", TableName.TRIALS), tmp_path / f"trials.{ending}")
-    assert {picture.key for picture in pictures(done.ledger, "history")} >= {"amnl-slices", "amnl-promotion"}
-    importance_frame(done.ledger, "history")
-    assert json.dumps(summarize(done.ledger, "history")["best_trials"])
+        write_table(study_table(find_study(done.ledger, "history"), TableName.TRIALS), tmp_path / f"trials.{ending}")
+    assert {picture.key for picture in pictures(find_study(done.ledger, "history"))} >= {
+        "amnl-slices",
+        "amnl-promotion",
+    }
+    importance_frame(find_study(done.ledger, "history"))
+    assert json.dumps(summarize(find_study(done.ledger, "history"))["best_trials"])
 
 
 def test_a_trial_is_replayed_bit_for_bit(done: Done) -> None:
-    data = study_data(find_study(done.ledger, "history"), done.spec, done.source, done.artifacts)
+    data = Workspace(done.ledger, done.source, done.artifacts).data_of(find_study(done.ledger, "history"))
     with_history = [number for number, config in configs(done).items() if config.needs_whole_record]
     assert with_history
     for number in with_history[:2]:
-        assert replay(recorded_run(done.ledger, "history", number), data, device=torch.device("cpu")).equal
+        assert replay(recorded_run(find_study(done.ledger, "history"), number), data, device=torch.device("cpu")).equal
 
 
 def test_its_best_configurations_start_another_study(done: Done) -> None:
     other = parse_study_spec(study_text() + '\n[warm_start]\nfrom = ["history"]\ntop = 3\n', name="next")
-    found = warm_starts(done.ledger, other, prior_of(find_study(done.ledger, "history")))
+    found = warm_starts(done.ledger, other, find_study(done.ledger, "history").prior)
     assert found
     assert all(isinstance(start["parameters"]["ewma"], list) for start in found)
 
 
 def test_a_plan_counts_the_channels(done: Done) -> None:
-    data = study_data(find_study(done.ledger, "history"), done.spec, done.source, done.artifacts)
+    data = Workspace(done.ledger, done.source, done.artifacts).data_of(find_study(done.ledger, "history"))
     demand = demand_of(done.spec, data)
     plain = done.spec.run_config(done.spec.incumbent_parameters())
     more = plain.replaced(age=True, ewma=[0.3, 0.05])
@@ -158,7 +167,12 @@ def test_a_plan_counts_the_channels(done: Done) -> None:
 
 @pytest.mark.parametrize("kind", ["network", "boosting", "mix"])
 def test_every_candidate_can_be_shipped_verified_and_asked(done: Done, kind: str, tmp_path: Path) -> None:
-    score = ship(done.ledger, done.spec, done.source, done.artifacts, tmp_path / kind, kind=kind)
+    score = ship(
+        Workspace(done.ledger, done.source, done.artifacts),
+        find_study(done.ledger, done.spec.name),
+        tmp_path / kind,
+        kind=kind,
+    )
     assert score.kind == kind
     assert all(figure.equal for figure in verify(tmp_path / kind, done.source))
     bundle = load_bundle(tmp_path / kind)
@@ -174,8 +188,26 @@ def test_every_candidate_can_be_shipped_verified_and_asked(done: Done, kind: str
 
 
 def test_the_choice_is_what_is_shipped_unless_told(done: Done, tmp_path: Path) -> None:
-    assert ship(done.ledger, done.spec, done.source, done.artifacts, tmp_path / "a").kind == done.scores.choice
+    assert (
+        ship(
+            Workspace(done.ledger, done.source, done.artifacts), find_study(done.ledger, done.spec.name), tmp_path / "a"
+        ).kind
+        == done.scores.choice
+    )
     trial = done.scores.winner.trial_number
-    assert ship(done.ledger, done.spec, done.source, done.artifacts, tmp_path / "b", trial=trial).kind == "network"
+    assert (
+        ship(
+            Workspace(done.ledger, done.source, done.artifacts),
+            find_study(done.ledger, done.spec.name),
+            tmp_path / "b",
+            trial=trial,
+        ).kind
+        == "network"
+    )
     with pytest.raises(StudyError, match="must be of one of network, boosting, mix, but got 'age alone'"):
-        ship(done.ledger, done.spec, done.source, done.artifacts, tmp_path / "c", kind="age alone")
+        ship(
+            Workspace(done.ledger, done.source, done.artifacts),
+            find_study(done.ledger, done.spec.name),
+            tmp_path / "c",
+            kind="age alone",
+        )

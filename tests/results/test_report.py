@@ -18,23 +18,23 @@ from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import engines_frame
 from amnl_tune.results.report import write_report
 from amnl_tune.results.sentences import answer
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 
 if TYPE_CHECKING:
     Finished = Any
 
 
 def test_frames_tell_what_the_ledger_holds(finished: "Finished") -> None:
-    trials = frames.trials_frame(finished.ledger, "tiny")
+    trials = frames.trials_frame(find_study(finished.ledger, "tiny"))
     assert list(trials["slot"]) == [0, 1, 2, 3]
     assert set(trials["status"]) == {"complete"}
     assert "learning_rate" in trials
     assert "window" not in trials
-    epochs = frames.epochs_frame(finished.ledger, "tiny")
+    epochs = frames.epochs_frame(find_study(finished.ledger, "tiny"))
     assert epochs.groupby("trial")["number"].apply(list).tolist() == [[1, 2, 3]] * 4
     best = epochs.groupby("trial")["validation_rmse"].min()
     assert trials.set_index("trial")["value"].to_dict() == pytest.approx(best.to_dict(), rel=1e-5)
-    promoted = frames.epochs_frame(finished.ledger, "tiny", promotion=1)
+    promoted = frames.epochs_frame(find_study(finished.ledger, "tiny"), promotion=1)
     assert promoted["number"].max() == 4
     assert set(promoted["seed"]) == {42, 123}
 
@@ -55,15 +55,15 @@ def test_the_history_s_best_follows_complete_trials_only() -> None:
 
 
 def test_figures_show_their_frames(finished: "Finished") -> None:
-    history = frames.history_frame(frames.trials_frame(finished.ledger, "tiny"))
+    history = frames.history_frame(frames.trials_frame(find_study(finished.ledger, "tiny")))
     drawn = figures.history_figure(history)
     assert list(drawn.data[0].y) == list(history["value"])
-    curves = figures.learning_curves_figure(frames.epochs_frame(finished.ledger, "tiny"))
+    curves = figures.learning_curves_figure(frames.epochs_frame(find_study(finished.ledger, "tiny")))
     assert len(curves.data) == 4
     engines = engines_frame(finished.scores)
     assert engines["true"].is_monotonic_decreasing
     assert list(figures.prediction_figure(engines).data[1].y) == list(engines["predicted"])
-    key = find_study(finished.ledger, "tiny").range_test_key
+    key = find_study(finished.ledger, "tiny").row.range_test_key
     assert key is not None
     test = find_range_test(finished.ledger, key)
     assert test is not None
@@ -73,7 +73,7 @@ def test_figures_show_their_frames(finished: "Finished") -> None:
 
 def test_the_report_is_one_offline_file_with_the_answer(finished: "Finished", tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_report(finished.ledger, "tiny", path)
+    write_report(find_study(finished.ledger, "tiny"), path)
     page = path.read_text()
     assert path.stat().st_size < 6_000_000
     assert f"{finished.scores.winner.test_rmse:.2f}" in page
@@ -90,14 +90,14 @@ def test_the_report_is_one_offline_file_with_the_answer(finished: "Finished", tm
 
 def test_a_study_without_trials_has_a_report_that_says_so(finished: "Finished", tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
-    write_report(ledger, "tiny", tmp_path / "r.html")
+    open_study(Workspace(ledger, finished.source, finished.artifacts), finished.spec, device="cpu")
+    write_report(find_study(ledger, "tiny"), tmp_path / "r.html")
     assert "No trial has completed yet." in (tmp_path / "r.html").read_text()
     ledger.close()
 
 
 def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished", tmp_path: Path) -> None:
-    importance = frames.importance_frame(finished.ledger, "tiny")
+    importance = frames.importance_frame(find_study(finished.ledger, "tiny"))
     assert set(importance["setting"]) == {"learning_rate", "batch_size", "hidden_size"}
     assert importance["importance"].is_monotonic_decreasing
     with warnings.catch_warnings():
@@ -105,15 +105,15 @@ def test_importance_needs_complete_trials_and_optuna_s_study(finished: "Finished
         page = optuna.load_study(study_name="tiny", storage=open_storage(finished.ledger))
         assert optuna.importance.get_param_importances(page) == dict(importance.itertuples(index=False))
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
-    assert frames.importance_frame(ledger, "tiny").empty
+    open_study(Workspace(ledger, finished.source, finished.artifacts), finished.spec, device="cpu")
+    assert frames.importance_frame(find_study(ledger, "tiny")).empty
     optuna.delete_study(study_name="tiny", storage=open_storage(ledger))
-    assert frames.importance_frame(ledger, "tiny").empty
+    assert frames.importance_frame(find_study(ledger, "tiny")).empty
     ledger.close()
 
 
 def test_the_answer_in_words(finished: "Finished") -> None:
-    facts = summarize(finished.ledger, "tiny")
+    facts = summarize(find_study(finished.ledger, "tiny"))
     promotion = facts["promotion"]
     assert answer(facts).startswith(promotion["against_boosting"]["words"])
     assert "The validation engines chose " in answer(facts)
@@ -125,15 +125,15 @@ def test_the_answer_in_words(finished: "Finished") -> None:
 def test_of_many_trials_the_best_and_an_even_sample_are_drawn(
     finished: "Finished", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    epochs = frames.epochs_frame(finished.ledger, "tiny")
-    best = frames.best_epochs(finished.ledger, "tiny")
+    epochs = frames.epochs_frame(find_study(finished.ledger, "tiny"))
+    best = frames.best_epochs(find_study(finished.ledger, "tiny"))
     assert best.to_dict() == epochs.groupby("trial")["validation_rmse"].min().to_dict()
     assert best.is_monotonic_increasing
     assert gallery._few_trials(best) is None
     monkeypatch.setattr(gallery, "MOST_CURVES", 2)
     few = gallery._few_trials(best)
     assert few == [best.index[0], best.index[1]]
-    some = frames.epochs_frame(finished.ledger, "tiny", trials=few)
+    some = frames.epochs_frame(find_study(finished.ledger, "tiny"), trials=few)
     assert some.equals(epochs[epochs["trial"].isin(few)].reset_index(drop=True))
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from amnl_tune.cli.app import app
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.tables import TableName, study_table, write_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", list(TableName))
 def test_every_table_goes_through_csv_and_parquet(name: TableName, finished: "Finished", tmp_path: Path) -> None:
-    frame = study_table(finished.ledger, "tiny", name)
+    frame = study_table(find_study(finished.ledger, "tiny"), name)
     assert len(frame) >= 4
     write_table(frame, tmp_path / "a.csv")
     write_table(frame, tmp_path / "a.parquet")

@@ -10,6 +10,7 @@ import pytest
 
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.ledger.promotions import promoted_candidates
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.search.epoch_logs import mlflow_log, require_mlflow
 from amnl_tune.search.opening import OpenedStudy
@@ -34,11 +35,11 @@ def test_promoted_runs_are_logged_once_and_resumed_ones_go_on(
     work(place, threads=1)
     client = MlflowClient(tracking_uri=uri)
     assert client.get_experiment_by_name("tiny") is None  # trials are not logged
-    open_promotion(place.ledger, spec)
+    open_promotion(find_study(place.ledger, spec.name))
     work(place, threads=1)
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
-    candidates = promoted_candidates(place.ledger, "tiny", 1)
+    candidates = promoted_candidates(find_study(place.ledger, "tiny"), 1)
     runs = {run.data.tags["amnl_tune.trial"]: run for run in client.search_runs([experiment.experiment_id])}
     assert runs.keys() == {str(candidate.trial_number) for candidate in candidates}
     for candidate in candidates:

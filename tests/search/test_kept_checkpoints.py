@@ -11,6 +11,7 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, RunRow
 from amnl_tune.errors import CheckpointError, ConfigurationError, StudyError
 from amnl_tune.health.doctor import Treated, examine
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.search.opening import OpenedStudy
 from amnl_tune.search.worker import work
@@ -44,7 +45,7 @@ def test_checkpoints_that_are_kept_lie_there_and_training_goes_on_from_them(
     assert keeping.fingerprint() == spec.fingerprint()
     _, place = open_tiny(keeping)
     work(place, threads=1)
-    open_promotion(place.ledger, keeping)
+    open_promotion(find_study(place.ledger, keeping.name))
     work(place, threads=1)
     kept = sorted(str(file.relative_to(tmp_path / "artifacts")) for file in tmp_path.rglob("*.pt"))
     promoted = [f"tiny/promotion-001-run-00/{name}.pt" for name in ("epoch-00002", "epoch-00004", "last")]
@@ -87,6 +88,6 @@ def test_nothing_is_kept_where_nothing_is_asked_for(spec: StudySpec, open_tiny: 
     sparing = spec.model_copy(update={"promotion": spec.promotion.model_copy(update={"keep_last": False})})
     _, place = open_tiny(sparing)
     work(place, threads=1)
-    open_promotion(place.ledger, sparing)
+    open_promotion(find_study(place.ledger, sparing.name))
     work(place, threads=1)
     assert not list(tmp_path.rglob("*.pt"))

@@ -12,7 +12,7 @@ from amnl_tune.ledger.range_tests import RangeTest
 from amnl_tune.ledger.studies import Opening, find_study
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search.lr_prior import prior_from
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import parse_study_spec
 from amnl_tune.training.config import RangeTestCurve, Suggestion
@@ -82,17 +82,17 @@ def test_a_study_begun_with_former_defaults_goes_on_with_them(
     assert bare != tiny_study
     spec = parse_study_spec(bare, name="tiny")
     begun = _as_stored(spec, FORMER)
-    first = open_study(sqlite_ledger, begun, source, artifacts, device="cpu")
-    again = open_study(sqlite_ledger, spec, source, artifacts, device="cpu")
+    first = open_study(Workspace(sqlite_ledger, source, artifacts), begun, device="cpu")
+    again = open_study(Workspace(sqlite_ledger, source, artifacts), spec, device="cpu")
     assert again.opening is Opening.CONTINUED
     assert again.spec.fingerprint() == begun.fingerprint() != spec.fingerprint()
-    assert (again.prior, again.spec.lr_range_test) == (first.prior, begun.lr_range_test)
+    assert (again.study.prior, again.study.spec.lr_range_test) == (first.study.prior, begun.lr_range_test)
     assert StudySpec.from_json(find_study(sqlite_ledger, "tiny").spec) == begun
     with sqlite_ledger.write() as session:  # as another version has settled it: the stored prior is the study's
         row = session.get_one(StudyRow, "tiny")
         row.prior_low, row.prior_high = 1e-3, 2e-3
-    kept = open_study(sqlite_ledger, spec, source, artifacts, device="cpu").prior
-    assert kept == replace(first.prior, interval=(1e-3, 2e-3))
+    kept = open_study(Workspace(sqlite_ledger, source, artifacts), spec, device="cpu").study.prior
+    assert kept == replace(first.study.prior, interval=(1e-3, 2e-3))
 
 
 def test_what_a_file_says_itself_is_still_frozen(tiny_study: str) -> None:

@@ -17,7 +17,7 @@ from amnl_tune.database.models import EpochRow, Origin, RunRow, RunStatus, Tally
 from amnl_tune.ledger.epochs import ReportLine, Verdict
 from amnl_tune.ledger.leases import Budget, Lease, LeaseLostError, claim, finish, release
 from amnl_tune.ledger.standing import bin_of
-from amnl_tune.ledger.studies import freeze
+from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.search.policy import competes_when_complete, competition
 from amnl_tune.search.trials import bracket_of
 from amnl_tune.studies.optuna_parts import build_pruner
@@ -91,7 +91,7 @@ def test_decisions_are_optunas(pruner: dict[str, Any], ledger: Ledger, tiny_stud
     pruned = 0
     for curve in curves(24):
         trial = study.ask()
-        claimed = claim(ledger, spec.name, "w1", budget(24), ttl=60)
+        claimed = claim(find_study(ledger, spec.name), "w1", budget(24), ttl=60)
         assert claimed is not None
         lease, _ = claimed
         bracket = bracket_of(trial)
@@ -120,7 +120,7 @@ def test_reports_at_once_are_all_counted(ledger: Ledger, tiny_study: str) -> Non
     spec = study_with(tiny_study, {"name": "SuccessiveHalvingPruner", "min_resource": 1, "reduction_factor": 2})
     freeze(ledger, spec, "ab" * 32)
     question = competition(spec, 0, [20.0], 20.0)
-    claims = [claim(ledger, spec.name, f"w{worker}", budget(8), ttl=60) for worker in range(8)]
+    claims = [claim(find_study(ledger, spec.name), f"w{worker}", budget(8), ttl=60) for worker in range(8)]
 
     def report(lease: Lease) -> bool:
         line = ReportLine(ledger)
@@ -160,7 +160,7 @@ def test_a_decision_is_taken_once(ledger: Ledger, tiny_study: str) -> None:
     line = ReportLine(ledger)
 
     def take(owner: str, value: float, ttl: float = 60) -> tuple[Any, Verdict]:
-        claimed = claim(ledger, spec.name, owner, budget(9), ttl=ttl)
+        claimed = claim(find_study(ledger, spec.name), owner, budget(9), ttl=ttl)
         assert claimed is not None
         question = competition(spec, 0, [value], value)
         epoch = row(1, [value], spec.name, 0)
@@ -192,7 +192,7 @@ def test_optuna_shows_the_curve(ledger: Ledger, tiny_study: str) -> None:
     create_optuna_study(storage, spec, new=True)
     study = optuna.load_study(study_name=spec.name, storage=storage)
     trial = study.ask()
-    claimed = claim(ledger, spec.name, "w1", budget(3), ttl=60)
+    claimed = claim(find_study(ledger, spec.name), "w1", budget(3), ttl=60)
     assert claimed is not None
     settle(ledger, claimed[0], trial_number=trial.number, trial_id=trial._trial_id)
     line = ReportLine(ledger)

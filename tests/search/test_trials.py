@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from amnl_tune.database.optuna_storage import joined
 from amnl_tune.errors import StorageError
-from amnl_tune.ledger.leases import Lease, LeaseLostError, claim, release
+from amnl_tune.ledger.leases import Lease, LeaseLostError, budget_of, claim, release
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.search import runner
 from amnl_tune.search.opening import OpenedStudy
-from amnl_tune.search.trials import budget_of
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.sections import SamplerTable
 from amnl_tune.studies.spec import StudySpec
@@ -30,7 +30,7 @@ def trials(place: Workplace) -> list[FrozenTrial]:
 
 
 def claimed(place: Workplace, owner: str) -> Lease:
-    found = claim(place.ledger, place.spec.name, owner, budget_of(place.spec, place.prior), ttl=60.0)
+    found = claim(find_study(place.ledger, place.spec.name), owner, budget_of(place.study), ttl=60.0)
     assert found is not None
     return found[0]
 

@@ -15,7 +15,7 @@ from amnl_tune.errors import StudyError
 from amnl_tune.ledger.promotions import best_trials
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import OpenedStudy, open_study
+from amnl_tune.search.opening import OpenedStudy, Workspace, open_study
 from amnl_tune.search.worker import work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.spec import StudySpec
@@ -31,13 +31,13 @@ def test_the_best_of_another_study_is_evaluated_first_and_once(
 ) -> None:
     _, place = open_tiny(spec)
     work(place, threads=1)
-    ledger, best = place.ledger, best_trials(place.ledger, "tiny")
+    ledger, best = place.ledger, best_trials(find_study(place.ledger, "tiny"))
     best_values = RunConfig.model_validate_json(best[0].config or "").plain()
     text = tiny_study.replace("trials = 4", "trials = 5") + '\n[warm_start]\nfrom = ["tiny"]\ntop = 3\n'
     narrow = text.replace("choices = [16, 32]", "choices = [32, 64]")
     warm = parse_study_spec(narrow, name="warm")
     _, second = open_tiny(warm)
-    settled = json.loads(find_study(ledger, "warm").warm_start or "")
+    settled = json.loads(find_study(ledger, "warm").row.warm_start or "")
     work(second, threads=1)
     with ledger.read() as session:
         runs = list(session.scalars(select(RunRow).where(RunRow.study == "warm").order_by(RunRow.slot)))
@@ -67,7 +67,7 @@ def test_the_best_of_another_study_is_evaluated_first_and_once(
             open_tiny(spec.model_copy(update={"name": "empty"}))
         other = parse_study_spec(tiny_study + f"\n[warm_start]\n{wrong}\n", name="other")
         with pytest.raises(StudyError, match=message):
-            open_study(ledger, other, source, artifacts, device="cpu")
+            open_study(Workspace(ledger, source, artifacts), other, device="cpu")
 
 
 def test_without_a_warm_start_nothing_of_it_is_frozen(tiny_study: str) -> None:

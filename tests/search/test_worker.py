@@ -20,15 +20,15 @@ from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, Origin, RunRow, RunStatus
 from amnl_tune.errors import ConfigurationError, StorageError, StudyError
-from amnl_tune.ledger.leases import DIVERGED_RMSE, claim
+from amnl_tune.ledger.leases import DIVERGED_RMSE, budget_of, claim
 from amnl_tune.ledger.progress import progress
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
 from amnl_tune.search import attempt, runner
 from amnl_tune.search.checkpoints import Checkpoints
 from amnl_tune.search.opening import OpenedStudy
 from amnl_tune.search.runner import carry_out
-from amnl_tune.search.trials import budget_of
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.search.workplace import Leaving, LeavingError, Workplace
 from amnl_tune.studies.sections import PrunerTable
@@ -64,7 +64,7 @@ def test_a_study_from_start_to_end(spec: StudySpec, open_tiny: OpenTiny) -> None
     assert [row.origin for row in rows[:2]] == [Origin.PUBLISHED_DEFAULTS, Origin.LR_RANGE_TEST]
     assert [trial.user_attrs["slot"] for trial in told] == [0, 1, 2, 3]
     assert told[0].params == spec.incumbent_parameters()
-    assert told[1].params == spec.incumbent_parameters() | {"learning_rate": opened.prior.suggested}
+    assert told[1].params == spec.incumbent_parameters() | {"learning_rate": opened.study.prior.suggested}
     for row, trial in zip(rows, told, strict=True):
         assert trial.value == row.value == pytest.approx(min(trial.intermediate_values.values()), rel=1e-5)
         raw = curve(place.ledger, row)
@@ -73,17 +73,17 @@ def test_a_study_from_start_to_end(spec: StudySpec, open_tiny: OpenTiny) -> None
         assert list(trial.intermediate_values.values()) == pytest.approx(best)
         assert trial.user_attrs["config"] == json.loads(row.config or "")
     assert not list(place.artifacts.home.rglob("checkpoint-*.pt"))
-    now = progress(place.ledger, spec.name, total=4)
+    now = progress(find_study(place.ledger, spec.name), total=4)
     assert (now.finished, now.epochs_done, now.workers) == (4, 12, ())
 
 
 def test_the_prior_is_wide_and_holds_the_published_rate(spec: StudySpec, open_tiny: OpenTiny) -> None:
     opened, place = open_tiny(spec)
-    assert opened.prior.suggested is not None
-    assert opened.prior.interval is not None
-    low, high = opened.prior.interval
+    assert opened.study.prior.suggested is not None
+    assert opened.study.prior.interval is not None
+    low, high = opened.study.prior.interval
     assert low == 1e-4
-    assert 10 * max(1e-3, opened.prior.suggested) <= high <= 1e-1
+    assert 10 * max(1e-3, opened.study.prior.suggested) <= high <= 1e-1
     work(place, threads=1)
     assert all(low <= trial.params["learning_rate"] <= high for trial in trials(place))
 
@@ -91,7 +91,7 @@ def test_the_prior_is_wide_and_holds_the_published_rate(spec: StudySpec, open_ti
 def test_opening_again_finds_the_range_test_and_the_prior(spec: StudySpec, open_tiny: OpenTiny) -> None:
     first, _ = open_tiny(spec)
     again, _ = open_tiny(spec)
-    assert again.prior == first.prior
+    assert again.study.prior == first.study.prior
     assert again.range_test is not None
     assert again.range_test.cached
 
@@ -192,8 +192,8 @@ def leaving_after(place: Workplace, epochs: int) -> Workplace:
 @pytest.mark.slow
 def test_a_worker_that_leaves_hands_its_trial_over_with_the_same_result(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
-    budget = budget_of(spec, place.prior)
-    claimed = claim(place.ledger, spec.name, "w1", budget, ttl=60)
+    budget = budget_of(place.study)
+    claimed = claim(find_study(place.ledger, spec.name), "w1", budget, ttl=60)
     assert claimed is not None
     with pytest.raises(LeavingError):
         carry_out(leaving_after(place, 2), *claimed)
@@ -218,7 +218,7 @@ def test_a_worker_that_leaves_hands_its_trial_over_with_the_same_result(spec: St
 def test_a_run_is_given_up_after_too_many_deaths(spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
     for number in range(spec.trial.max_attempts):
-        assert claim(place.ledger, spec.name, f"dead-{number}", budget_of(spec, place.prior), ttl=-1) is not None
+        assert claim(find_study(place.ledger, spec.name), f"dead-{number}", budget_of(place.study), ttl=-1) is not None
     work(place, threads=1)
     row = runs(place.ledger)[0]
     assert row.status is RunStatus.FAIL
@@ -251,7 +251,7 @@ def test_a_trial_is_told_and_noted_or_neither(
 @pytest.mark.parametrize("left_over", [False, True], ids=["damaged", "left over from another study"])
 def test_a_checkpoint_of_no_use_starts_the_trial_over(left_over: bool, spec: StudySpec, open_tiny: OpenTiny) -> None:
     _, place = open_tiny(spec)
-    claimed = claim(place.ledger, spec.name, "w1", budget_of(spec, place.prior), ttl=-1)
+    claimed = claim(find_study(place.ledger, spec.name), "w1", budget_of(place.study), ttl=-1)
     assert claimed is not None
     with pytest.raises(LeavingError):
         carry_out(leaving_after(replace(place, lease_ttl=-1.0), 2), *claimed)

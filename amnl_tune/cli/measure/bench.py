@@ -53,7 +53,7 @@ def bench(
     from rich.console import Console
 
     from amnl_tune.artifacts import Artifacts
-    from amnl_tune.cli.pipeline import on_available_data
+    from amnl_tune.cli.display import Terminal
     from amnl_tune.files import require_place
     from amnl_tune.host import physical_cores, threads_for
     from amnl_tune.measure.bench.bench import inference_frame, measure, training_frame
@@ -61,6 +61,7 @@ def bench(
     from amnl_tune.rul.preparation import cached_prepare
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.opening import execution_of
+    from amnl_tune.service.data import on_available_data
     from amnl_tune.studies.sections import HardwareTable
     from amnl_tune.studies.study_file import load_study_spec
     from amnl_tune.training.config import DataPath
@@ -70,7 +71,7 @@ def bench(
     source = FleetSource(places.data_dirs)
     spec = load_study_spec(file) if file else None
     if spec:
-        spec = on_available_data(spec.with_dataset(dataset) if dataset else spec, source, console)
+        spec = on_available_data(spec.with_dataset(dataset) if dataset else spec, source, Terminal(console))
     config, whole = _configurations(spec, dataset, source)
     out = out or places.home / "reports" / f"{spec.name if spec else config.dataset}-bench.html"
     require_place(out)

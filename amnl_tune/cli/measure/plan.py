@@ -58,11 +58,12 @@ def plan(
     """
     from rich.console import Console
 
+    from amnl_tune.cli.display import Terminal
     from amnl_tune.cli.options import quiet_libraries
-    from amnl_tune.cli.pipeline import on_available_data
     from amnl_tune.errors import ConfigurationError
     from amnl_tune.measure.plan.machines import load_machines
     from amnl_tune.rul.sources import FleetSource
+    from amnl_tune.service.data import on_available_data
     from amnl_tune.studies.study_file import load_study_spec
 
     quiet_libraries()
@@ -81,7 +82,7 @@ def plan(
     for name in preset or ():
         machines.scenario(name)  # a typo is told before anything is measured
     source = FleetSource(places.data_dirs)
-    spec = on_available_data(load_study_spec(file), source, console)
+    spec = on_available_data(load_study_spec(file), source, Terminal(console))
     changes = {"workers": workers, "device": device, "precision": precision}
     given = {name: value for name, value in changes.items() if value is not None}
     hardware = type(spec.hardware).model_validate(spec.hardware.model_dump() | given)

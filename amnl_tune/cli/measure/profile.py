@@ -37,7 +37,7 @@ def profile(
     from rich.console import Console
 
     from amnl_tune.artifacts import Artifacts
-    from amnl_tune.cli.pipeline import on_available_data
+    from amnl_tune.cli.display import Terminal
     from amnl_tune.files import require_place
     from amnl_tune.host import threads_for
     from amnl_tune.measure.figures import shares_figure, write_figures
@@ -46,6 +46,7 @@ def profile(
     from amnl_tune.rul.preparation import cached_prepare
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.opening import execution_of
+    from amnl_tune.service.data import on_available_data
     from amnl_tune.studies.study_file import load_study_spec
     from amnl_tune.training.config import Precision as TrainingPrecision
     from amnl_tune.training.execution import keep_freed_memory
@@ -54,7 +55,7 @@ def profile(
     console = Console(stderr=as_json)
     places = settings(None, home, data_dir)
     source = FleetSource(places.data_dirs)
-    spec = on_available_data(load_study_spec(file), source, console)
+    spec = on_available_data(load_study_spec(file), source, Terminal(console))
     out = out or places.home / "reports" / f"{spec.name}-profile.html"
     for place in (out, *((trace,) if trace else ())):
         require_place(place)
@@ -137,8 +138,8 @@ def lr_find(
     from rich.console import Console
 
     from amnl_tune.artifacts import Artifacts
+    from amnl_tune.cli.display import Terminal
     from amnl_tune.cli.options import quiet_libraries
-    from amnl_tune.cli.pipeline import on_available_data
     from amnl_tune.database.engine import Ledger
     from amnl_tune.database.schema import upgrade
     from amnl_tune.files import require_place
@@ -148,13 +149,14 @@ def lr_find(
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.search.lr_prior import prior_from
     from amnl_tune.search.opening import range_test
+    from amnl_tune.service.data import on_available_data
     from amnl_tune.studies.study_file import load_study_spec
 
     quiet_libraries()
     console = Console(stderr=as_json)
     places = settings(storage, home, data_dir)
     source = FleetSource(places.data_dirs)
-    spec = on_available_data(load_study_spec(file), source, console)
+    spec = on_available_data(load_study_spec(file), source, Terminal(console))
     out = out or places.home / "reports" / f"{spec.name}-lr-range-test.html"
     require_place(out)
     upgrade(places.storage)

@@ -154,7 +154,7 @@ class Spent:
 
 def spending(ledger: Ledger, study: str) -> Spent:
     """Raises StudyError for an unknown study."""
-    began = find_study(ledger, study).created_at
+    began = find_study(ledger, study).row.created_at
     with ledger.read() as session:
         now = database_time(session)
         runs = list(session.scalars(select(RunRow).where(RunRow.study == study)))

@@ -13,7 +13,7 @@ from amnl_tune.database.models import EpochRow, RunRow
 from amnl_tune.measure.plan.pace import Overheads
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import open_study
+from amnl_tune.search.opening import Workspace, open_study
 from amnl_tune.search.worker import open_workplace, work
 from amnl_tune.settings import sqlite_url
 from amnl_tune.studies.run_settings import OWNED
@@ -45,7 +45,7 @@ def measure_overheads(
         ledger = Ledger(url)
         try:
             small = _small(spec, data)
-            open_study(ledger, small, source, Artifacts(home), device=device)
+            open_study(Workspace(ledger, source, Artifacts(home)), small, device=device)
             place = open_workplace(url, small.name, source, Artifacts(home), device=device)
             try:
                 work(place, threads=threads)

@@ -19,14 +19,13 @@ from amnl_tune.database.models import AttemptRow, PromotionRow, RunRow, WorkerRo
 from amnl_tune.errors import StorageError, StudyError
 from amnl_tune.ledger.promotions import Candidate, latest_promotion, promoted_candidates
 from amnl_tune.ledger.stored import stored_config
-from amnl_tune.ledger.studies import find_study
+from amnl_tune.ledger.studies import Study
 from amnl_tune.masking import masked
 from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores, latest_scores
 from amnl_tune.results.export.bundle import write_bundle
 from amnl_tune.results.facts import summarize
 from amnl_tune.rul.metrics import worst_if_unknown
-from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.opening import study_data
+from amnl_tune.search.opening import Workspace
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.boosting import Boosting
 from amnl_tune.version import __version__
@@ -36,10 +35,8 @@ EXPORTED = (CandidateKind.NETWORK, CandidateKind.BOOSTING, CandidateKind.MIX)
 
 
 def ship(
-    ledger: Ledger,
-    spec: StudySpec,
-    source: FleetSource,
-    artifacts: Artifacts,
+    workspace: Workspace,
+    study: Study,
     folder: Path,
     *,
     trial: int | None = None,
@@ -62,16 +59,17 @@ def ship(
         StudyError: there is no scored promotion, the trial was not promoted, or the promotion has no such candidate.
         BundleError, StorageError: the folder is something else, or cannot be written.
     """
-    promotion, scores = scored_promotion(ledger, spec.name)
+    artifacts, spec = workspace.artifacts, study.spec
+    promotion, scores = scored_promotion(study)
     wanted = CandidateKind.NETWORK if trial is not None else _candidate_kind(kind or scores.choice)
     number = scores.winner.trial_number if trial is None else trial
     assert number is not None, "a network comes from a trial"
-    candidate = _candidate(ledger, spec.name, promotion.number, number)
+    candidate = _candidate(study, promotion.number, number)
     score = _score(scores, candidate, wanted)
     run = min(candidate.complete, key=lambda run: worst_if_unknown(run.value))
     config = stored_config(run)
-    data = study_data(find_study(ledger, spec.name), spec, source, artifacts)
-    known = float(data.scaling.condition_distance(source.training(spec.data.dataset).frame).max())
+    data = workspace.data_of(study)
+    known = float(data.scaling.condition_distance(workspace.source.training(spec.data.dataset).frame).max())
     networks = wanted is not CandidateKind.BOOSTING
     several = networks and len(candidate.complete) > 1
     write_bundle(
@@ -80,8 +78,8 @@ def ship(
         weights=artifacts.read_weights(run) if networks else None,
         scaling=data.scaling,
         provenance=_provenance(spec, run if networks else None, promotion.number, data.sha256, scores)
-        | {"condition_distance": known, "execution": _execution(ledger, run) if networks else {}},
-        metrics=_metrics(ledger, promotion, score, candidate, run),
+        | {"condition_distance": known, "execution": _execution(study.ledger, run) if networks else {}},
+        metrics=_metrics(study, promotion, score, candidate, run),
         seeds={run.seed: artifacts.read_weights(run) for run in candidate.complete} if several else None,
         boosting=None if wanted is CandidateKind.NETWORK else _boosting(artifacts, spec.name, promotion.number),
     )
@@ -123,45 +121,44 @@ def _score(scores: TestScores, candidate: Candidate, kind: CandidateKind) -> Can
     )
 
 
-def ship_best(
-    ledger: Ledger, spec: StudySpec, source: FleetSource, artifacts: Artifacts, folder: Path, *, top: int
-) -> dict[Path, CandidateScore]:
+def ship_best(workspace: Workspace, study: Study, folder: Path, *, top: int) -> dict[Path, CandidateScore]:
     """Exports the best promoted configurations by the validation engines, each into FOLDER/RANK-trial-NUMBER.
 
     Raises:
         StudyError: fewer were promoted; and as `ship`.
     """
-    promotion, _ = scored_promotion(ledger, spec.name)
-    best = [c for c in promoted_candidates(ledger, spec.name, promotion.number) if c.complete]
+    promotion, _ = scored_promotion(study)
+    best = [c for c in promoted_candidates(study, promotion.number) if c.complete]
     if len(best) < top:
         raise StudyError(
-            f"An export of the best {top} needs as many promoted configurations, but study {spec.name!r} has "
-            f"{len(best)}; run `amnl-tune promote {spec.name} --top {top}`, or lower --top"
+            f"An export of the best {top} needs as many promoted configurations, but study {study.name!r} has "
+            f"{len(best)}; run `amnl-tune promote {study.name} --top {top}`, or lower --top"
         )
     folders = [
         (folder / f"{rank}-trial-{c.trial_number}", c.trial_number) for rank, c in enumerate(best[:top], start=1)
     ]
-    return {own: ship(ledger, spec, source, artifacts, own, trial=trial) for own, trial in folders}
+    return {own: ship(workspace, study, own, trial=trial) for own, trial in folders}
 
 
-def scored_promotion(ledger: Ledger, study: str) -> tuple[PromotionRow, TestScores]:
+def scored_promotion(study: Study) -> tuple[PromotionRow, TestScores]:
     """The study's newest promotion with its scores. Raises StudyError if there is none."""
-    promotion, scores = latest_promotion(ledger, study), latest_scores(ledger, study)
+    promotion, scores = latest_promotion(study), latest_scores(study)
     if promotion is None or scores is None:
         raise StudyError(
-            f"An export needs a scored promotion, but study {study!r} has none; run `amnl-tune promote {study}`"
+            f"An export needs a scored promotion, but study {study.name!r} has none; run `amnl-tune "
+            f"promote {study.name}`"
         )
     return promotion, scores
 
 
-def _candidate(ledger: Ledger, study: str, number: int, trial: int) -> Candidate:
-    candidates = [c for c in promoted_candidates(ledger, study, number) if c.complete]
+def _candidate(study: Study, number: int, trial: int) -> Candidate:
+    candidates = [c for c in promoted_candidates(study, number) if c.complete]
     for candidate in candidates:
         if candidate.trial_number == trial:
             return candidate
     raise StudyError(
-        f"An export holds trained weights, which promoted trials have, but trial {trial} of study {study!r} was not "
-        f"promoted ({', '.join(str(c.trial_number) for c in candidates)} were); promote it, or export its "
+        f"An export holds trained weights, which promoted trials have, but trial {trial} of study {study.name!r} was "
+        f"not promoted ({', '.join(str(c.trial_number) for c in candidates)} were); promote it, or export its "
         "configuration alone with --format toml"
     )
 
@@ -202,10 +199,10 @@ def _execution(ledger: Ledger, run: RunRow) -> dict[str, Any]:
 
 
 def _metrics(
-    ledger: Ledger, promotion: PromotionRow, score: CandidateScore, candidate: Candidate, run: RunRow
+    study: Study, promotion: PromotionRow, score: CandidateScore, candidate: Candidate, run: RunRow
 ) -> dict[str, Any]:
     """Of what is exported, beside its rivals; test figures only where they were scored."""
-    told = summarize(ledger, promotion.study)["promotion"]
+    told = summarize(study)["promotion"]
     is_network, is_scored = score.kind is CandidateKind.NETWORK, not math.isnan(score.test_rmse)
     own = json.loads(run.result or "{}")
     noted = {name: own[name] for name in ("rmse_all_windows", "best_epoch") if own.get(name) is not None}

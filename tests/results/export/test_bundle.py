@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from amnl_tune.database.engine import Ledger
 from amnl_tune.errors import BundleError, StorageError, StudyError
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.export.bundle import load_bundle, write_bundle
 from amnl_tune.results.export.export import ship
 from amnl_tune.results.export.prediction import predict
@@ -21,6 +22,7 @@ from amnl_tune.rul.metrics import rmse
 from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.simulator import write_fleet
 from amnl_tune.rul.sources import FleetSource
+from amnl_tune.search.opening import Workspace
 from amnl_tune.training.config import RunConfig
 
 if TYPE_CHECKING:
@@ -149,7 +151,11 @@ def test_an_export_into_the_empty_folder_one_is_in(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    ship(finished.ledger, finished.spec, finished.source, finished.artifacts, Path())
+    ship(
+        Workspace(finished.ledger, finished.source, finished.artifacts),
+        find_study(finished.ledger, finished.spec.name),
+        Path(),
+    )
     assert load_bundle(tmp_path / "here").config.dataset == "SIM1"
 
 
@@ -243,14 +249,22 @@ def test_an_export_needs_a_scored_promotion(finished: "Finished", tmp_path: Path
     from amnl_tune.search.opening import open_study
 
     ledger = Ledger(f"sqlite:///{tmp_path / 'b.db'}")
-    open_study(ledger, finished.spec, finished.source, finished.artifacts, device="cpu")
+    open_study(Workspace(ledger, finished.source, finished.artifacts), finished.spec, device="cpu")
     with pytest.raises(StudyError, match=r"needs a scored promotion.*run `amnl-tune promote tiny`"):
-        ship(ledger, finished.spec, finished.source, finished.artifacts, tmp_path / "out")
+        ship(
+            Workspace(ledger, finished.source, finished.artifacts),
+            find_study(ledger, finished.spec.name),
+            tmp_path / "out",
+        )
     ledger.close()
 
 
 def test_an_export_is_made_on_the_study_s_own_data(finished: "Finished", tmp_path: Path) -> None:
     write_fleet("SIM1", tmp_path / "other", seed=2, engines=10)
     with pytest.raises(StudyError, match="stay on them, but SIM1 here has SHA-256"):
-        ship(finished.ledger, finished.spec, FleetSource((tmp_path / "other",)), finished.artifacts, tmp_path / "out")
+        ship(
+            Workspace(finished.ledger, FleetSource((tmp_path / "other",)), finished.artifacts),
+            find_study(finished.ledger, finished.spec.name),
+            tmp_path / "out",
+        )
     assert not (tmp_path / "out").exists()

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from amnl_tune.cli.app import app
 from amnl_tune.errors import BundleError, StudyError
 from amnl_tune.ledger.promotions import promoted_candidates
+from amnl_tune.ledger.studies import find_study
 from amnl_tune.results.export.bundle import load_bundle
 from amnl_tune.results.export.card import model_card
 from amnl_tune.results.export.export import ship, ship_best
@@ -183,7 +184,7 @@ def test_what_is_not_finite_equals_only_itself(recorded: Any, recomputed: Any, e
 def test_every_promoted_trial_can_be_exported_and_none_is_scored_for_it(finished: "Finished", tmp_path: Path) -> None:
     where = (finished.ledger, finished.spec, finished.source, finished.artifacts)
     number = finished.scores.promotion
-    trials = [c.trial_number for c in promoted_candidates(finished.ledger, "tiny", number)]
+    trials = [c.trial_number for c in promoted_candidates(find_study(finished.ledger, "tiny"), number)]
     shipped = ship_best(*where, tmp_path / "best", top=len(trials))
     assert [score.trial_number for score in shipped.values()] == trials
     assert {path.name for path in (tmp_path / "best").iterdir() if not path.name.startswith(".")} == {
