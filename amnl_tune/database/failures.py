@@ -137,7 +137,7 @@ def storage_failures(url: URL) -> Iterator[None]:
         kind = StorageAwayError if failure.away else StorageError
         place = shown_url(url)
         reason = without_secrets(_first_line(cause), url.render_as_string(hide_password=False))
-        raise kind(f"The storage {place} must answer, but: {reason}; {failure.remedy}") from error
+        raise kind(f"The storage {place} must answer, but: {reason}", failure.remedy) from error
 
 
 def _failure(error: BaseException, url: URL) -> Failure | None:

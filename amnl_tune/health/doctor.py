@@ -72,8 +72,7 @@ def examine(storage: str, artifacts: Artifacts, study: str | None = None, *, fix
     """
     status = database_status(storage)
     if status.problem:
-        what, _, remedy = status.problem.rpartition("; ")
-        return [Treated(Finding(Severity.ERROR, "schema", what, remedy), None)]
+        return [Treated(Finding(Severity.ERROR, "schema", status.problem.what, status.problem.remedy), None)]
     ledger = Ledger(storage)
     try:
         if study is not None:
