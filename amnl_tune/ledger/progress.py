@@ -9,13 +9,11 @@ from sqlalchemy import Row, case, func, select
 from sqlalchemy.orm import Session
 
 from amnl_tune.database.engine import Ledger, database_time
-from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow, WorkerRow
+from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.ledger.stored import stored_spec
+from amnl_tune.ledger.workers import live_workers
 from amnl_tune.rul.metrics import worst_if_unknown
-
-SEEN_WITHIN = 180.0
-"""Seconds after which a worker that has neither renewed a lease nor left counts as gone."""
 
 VIEWED = ("id", "promotion", "trial_number", "origin", "seed", "status", "epochs_done", "epochs", "reason")
 """Columns of a run that its view repeats."""
@@ -118,20 +116,10 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
             .join(RunRow, RunRow.id == EpochRow.run)
             .where(RunRow.study == study, RunRow.promotion == promotion)
         )
-        workers = list(
-            session.scalars(
-                select(WorkerRow)
-                .where(WorkerRow.study == study, WorkerRow.stopped_at.is_(None))
-                .order_by(WorkerRow.started_at)
-            )
-        )
+        workers = live_workers(session, now, study)
     views = {row.id: _view(row, best.get(row.id)) for row in rows}
     held = {row.owner: views[row.id] for row in rows if row.owner and (row.expires_at or 0) > now}
-    alive = tuple(
-        WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id))
-        for w in workers
-        if w.id in held or now - w.seen_at < SEEN_WITHIN
-    )
+    alive = tuple(WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id)) for w in workers)
     runs = tuple(views.values())
     total = max(len(runs), total or 0)
     judged = [run for run in runs if run.best is not None and run.status is not RunStatus.FAIL]
