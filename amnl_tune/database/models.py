@@ -170,7 +170,11 @@ class EpochRow(Base):
 
     `reported` is what Optuna got: the running best, so that a pruned trial's value is its best. Trials of one `study`
     and `bracket` compete at equal `number`; promoted runs have no bracket. `bin` is that of `reported`
-    (`ledger/competition.py`). `pruned` is the decision, made once.
+    (`ledger/standing.py`). `pruned` is the decision, made once.
+
+    What configuration and data decide of an epoch has a `tag` here, its name in TensorBoard, and is a field of the same
+    name in `training.fit.EpochResult`: reports, frames, CSV, a replay's comparison, TensorBoard and MLflow follow
+    from `EPOCH_FIGURES`. RMSE in cycles, losses as EpochResult says; null: not finite.
     """
 
     __tablename__ = "amnl_epochs"
@@ -183,14 +187,20 @@ class EpochRow(Base):
     bin: Mapped[int]
     reported: Mapped[float]
     pruned: Mapped[bool]
-    train_rul_loss: Mapped[float | None]
-    train_health_loss: Mapped[float | None]
-    learning_rate: Mapped[float]
-    validation_rmse: Mapped[float | None]
-    best_validation_rmse: Mapped[float | None]
+    validation_rmse: Mapped[float | None] = mapped_column(info={"tag": "validation/rmse"})
+    best_validation_rmse: Mapped[float | None] = mapped_column(info={"tag": "validation/best_rmse"})
+    train_rul_loss: Mapped[float | None] = mapped_column(info={"tag": "loss/rul"})
+    train_health_loss: Mapped[float | None] = mapped_column(info={"tag": "loss/health"})
+    learning_rate: Mapped[float] = mapped_column(info={"tag": "learning_rate"})
     samples: Mapped[int]
     seconds: Mapped[float]
     recorded_at: Mapped[float]
+
+
+EPOCH_FIGURES: dict[str, str] = {
+    column.name: column.info["tag"] for column in EpochRow.__table__.columns if "tag" in column.info
+}
+"""Each figure's tag by its name, in the order of tables."""
 
 
 class TallyRow(Base):
