@@ -219,14 +219,6 @@ def is_kept(name: str) -> bool:
     return _KEPT.fullmatch(name) is not None
 
 
-def _trial_name(number: int | None) -> str:
-    return f"trial-{number:05d}"
-
-
-def _folder_name(run: "RecordedRun") -> str:
-    return _trial_name(run.trial_number) if run.is_trial else f"promotion-{run.promotion:03d}-run-{run.slot:02d}"
-
-
 class RecordedRun(Protocol):
     """What names a run's folder: its study, and its trial's number or its promotion and slot."""
 
@@ -266,11 +258,14 @@ class Artifacts:
 
     def folder(self, run: RecordedRun) -> str:
         """A run's folder in the store."""
-        return f"{run.study}/{_folder_name(run)}"
+        if run.is_trial:
+            assert run.trial_number is not None
+            return self.trial_folder(run.study, run.trial_number)
+        return f"{run.study}/promotion-{run.promotion:03d}-run-{run.slot:02d}"
 
     def trial_folder(self, study: str, number: int) -> str:
         """A trial's folder in the store."""
-        return f"{study}/{_trial_name(number)}"
+        return f"{study}/trial-{number:05d}"
 
     def weights(self, run: RecordedRun) -> str:
         """A promoted run's best weights in the store, kept when it ends."""
@@ -296,7 +291,7 @@ class Artifacts:
 
     def scalars(self, run: RecordedRun) -> Path:
         """TensorBoard's folder of a run."""
-        return self.home / "tensorboard" / run.study / _folder_name(run)
+        return self.home / "tensorboard" / self.folder(run)
 
     def log(self, study: str, worker: str) -> Path:
         """Where a launched worker's output goes."""

@@ -1,12 +1,12 @@
 """A promotion's gradient boosting among the artifacts: an ONNX file, and beside it as JSON what belongs to it."""
 
-import hashlib
 import json
 import logging
 
 from amnl_tune.artifacts import Artifacts
 from amnl_tune.documents import brief, from_json, text_of
 from amnl_tune.errors import StorageError
+from amnl_tune.files import canonical_hash
 from amnl_tune.masking import masked
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.boosting import Boosting, fit_boosting
@@ -24,7 +24,7 @@ def kept_boosting(artifacts: Artifacts, study: str, number: int, data: PreparedD
         StorageError: the location does not answer, or cannot be written.
     """
     told = [data.sha256, data.training_units.tolist(), data.scaling.to_plain()]
-    fitted_on = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    fitted_on = canonical_hash(told, sort_keys=False)
     known = read_boosting(artifacts, study, number, fitted_on=fitted_on)
     if known:
         return known

@@ -1,6 +1,5 @@
 """Which precision is best here: a micro-benchmark of the real training step, remembered for host, device and shape."""
 
-import hashlib
 import json
 import logging
 import platform
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from amnl_tune.files import canonical_hash
 from amnl_tune.training.batches import Batches
 from amnl_tune.training.config import ADDED_LATER, Precision, RunConfig
 from amnl_tune.training.execution import Execution
@@ -175,7 +175,7 @@ def _key(config: RunConfig, execution: Execution) -> str:
         "threads": torch.get_num_threads(),
         "cuda_graph": execution.cuda_graph,
     }
-    return hashlib.sha256(json.dumps(here | shape, sort_keys=True).encode()).hexdigest()[:32]
+    return canonical_hash(here | shape)[:32]
 
 
 def _remembered(place: Path | None) -> Probe | None:
