@@ -140,6 +140,11 @@ def storage_failures(url: URL) -> Iterator[None]:
         raise kind(f"The storage {place} must answer, but: {reason}", failure.remedy) from error
 
 
+def next_pause(pause: float) -> float:
+    """Seconds until a database that is away is asked again, after a pause: 0.25 at first, then twice it, up to 5."""
+    return min(max(0.25, pause * 2), 5.0)
+
+
 def _failure(error: BaseException, url: URL) -> Failure | None:
     """None: a bug of ours."""
     original = getattr(error, "orig", None)

@@ -12,13 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects import postgresql
 
-from amnl_tune.database.engine import LOCK_MILLISECONDS, Ledger
+from amnl_tune.database.engine import LOCK_MILLISECONDS, NOW, Ledger
 from amnl_tune.database.failures import storage_failures
 from amnl_tune.database.models import EpochRow
 from amnl_tune.ledger.leases import Lease, LeaseLostError
 from amnl_tune.ledger.standing import TALLIED, Competition, bin_of
-
-NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch from clock_timestamp())"}
 
 HELD = """
 update amnl_runs set
@@ -38,7 +36,7 @@ DECIDED = """
 select coalesce((select pruned from amnl_epochs where run = :run and number = :number), ({verdict})) as pruned"""
 
 COLUMNS = {
-    column.name: column.type.compile(postgresql.dialect())
+    column.name: column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
     for column in EpochRow.__table__.columns
     if column.name not in {"recorded_at", "pruned"}
 }

@@ -87,7 +87,7 @@ def _same_plan(session: Session, study: str, plan: list[tuple[RunRow, RunConfig]
     for number, runs in groupby(session.scalars(query), key=lambda run: run.promotion):
         with suppress(StudyError):  # one that this version cannot read is another one
             if [(run.trial_number, stored_config(run)) for run in runs] == planned:
-                return number
+                return int(number)
     return None
 
 
