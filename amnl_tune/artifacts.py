@@ -98,7 +98,8 @@ class ArtifactStore:
                 f"The artifact URL must have a protocol that fsspec knows, but got {masked(url)!r} ({error}); use a "
                 "folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER"
             ) from error
-        self.is_local = "file" in self._protocols()
+        protocols = self._files.protocol
+        self.is_local = "file" in ((protocols,) if isinstance(protocols, str) else protocols)
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None if there is none. Raises StorageError."""
@@ -154,10 +155,6 @@ class ArtifactStore:
 
     def _path(self, name: str) -> str:
         return f"{str(self.root).rstrip('/')}/{name}"
-
-    def _protocols(self) -> tuple[str, ...]:
-        protocol = self._files.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

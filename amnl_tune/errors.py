@@ -51,18 +51,18 @@ class StudyError(AmnlTuneError):
 
 
 class StorageKind(StrEnum):
-    """Why a database or a disk cannot be worked on: what a worker that could wait has to know."""
+    """Why a database or a disk cannot be worked on.
+
+    `empty`: nobody has made tables there yet. `outdated`, `newer`: its schema is of an earlier or a later version of
+    the package. `away`: it does not answer now, but may again. `refused`: anything else, as no permission, no room,
+    damaged, another program's, a wrong URL.
+    """
 
     EMPTY = "empty"
-    """Nobody has made tables there yet."""
     OUTDATED = "outdated"
-    """Its schema is of an earlier version of the package."""
     NEWER = "newer"
-    """Its schema is of a later version."""
     AWAY = "away"
-    """It does not answer now, but may again."""
     REFUSED = "refused"
-    """Anything else: no permission, no room, damaged, another program's, a wrong URL."""
 
 
 class StorageError(AmnlTuneError):

@@ -16,6 +16,8 @@ from amnl_tune.database.tables import OPTUNA_VERSION_TABLE, require_own_database
 from amnl_tune.database.urls import database_file, shown_url
 from amnl_tune.errors import StorageError, StorageKind
 
+SERVERS = {"sqlite": ("SQLite", "select sqlite_version()"), "postgresql": ("PostgreSQL", "show server_version")}
+
 
 @dataclass(frozen=True)
 class TableSize:
@@ -117,17 +119,21 @@ def database_status(storage: str) -> DatabaseStatus:
             require_own_database(connection, ledger.url)
             require_whole(connection, ledger.url)
             there = set(sa.inspect(connection).get_table_names())
+            kind, version = SERVERS[connection.dialect.name]
+            server = f"{kind} {connection.scalar(text(version))}"
+            table = sa.table(StudyRow.__tablename__, sa.column("name"), sa.column("created_at"))  # as in every schema
+            oldest_first = sa.select(table.c.name).order_by(table.c.created_at)
             return DatabaseStatus(
                 url=shown_url(ledger.url),
                 kind=connection.dialect.name,
-                server=_server(connection),
+                server=server,
                 schema=current_revision(connection),
                 schema_wanted=head_revision(),
                 optuna_schema=revision_here(connection) if OPTUNA_VERSION_TABLE in there else None,
                 optuna_schema_wanted=revision_wanted(),
                 optuna_made_by=made_by(connection) if "version_info" in there else None,
                 tables=_sizes(connection, sorted(there & table_names())),
-                studies=_studies(connection) if StudyRow.__tablename__ in there else (),
+                studies=tuple(connection.scalars(oldest_first)) if StudyRow.__tablename__ in there else (),
                 connections=connections(connection),
                 file=_file(connection, path),
             )
@@ -152,17 +158,6 @@ def connections(connection: Connection) -> Connections | None:
 
 def _number(connection: Connection, query: str) -> int:
     return int(connection.execute(text(query)).scalar_one())
-
-
-def _server(connection: Connection) -> str:
-    if connection.dialect.name == "sqlite":
-        return f"SQLite {connection.scalar(text('select sqlite_version()'))}"
-    return f"PostgreSQL {connection.scalar(text('show server_version'))}"
-
-
-def _studies(connection: Connection) -> tuple[str, ...]:
-    table = sa.table(StudyRow.__tablename__, sa.column("name"), sa.column("created_at"))  # as in every schema
-    return tuple(connection.scalars(sa.select(table.c.name).order_by(table.c.created_at)))
 
 
 def _sizes(connection: Connection, names: list[str]) -> tuple[TableSize, ...]:

@@ -207,7 +207,8 @@ def finish(
     if reason:
         values["reason"] = reason
     with ledger.write(within) as session:
-        study = _study_of(session, lease)
+        of_run = select(StudyRow).join(RunRow, RunRow.study == StudyRow.name).where(RunRow.id == lease.run)
+        study = session.scalars(of_run.with_for_update(of=StudyRow)).one()  # locked before the run, as `claim` does
         now = database_time(session)
         _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
         run = session.get_one(RunRow, lease.run)
@@ -216,12 +217,6 @@ def finish(
             study.busy_seconds += run.busy_seconds
         if competes:
             session.execute(text(TALLIED_WHEN_COMPLETE), {"run": run.id})
-
-
-def _study_of(session: Session, lease: Lease) -> StudyRow:
-    """Locked before the run, as `claim` does."""
-    query = select(StudyRow).join(RunRow, RunRow.study == StudyRow.name).where(RunRow.id == lease.run)
-    return session.scalars(query.with_for_update(of=StudyRow)).one()
 
 
 def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from amnl_tune.database.engine import Ledger, database_time
@@ -117,7 +117,7 @@ def progress(ledger: Ledger, study: str, *, promotion: int = 0, total: int | Non
             .where(RunRow.study == study, RunRow.promotion == promotion)
         )
         workers = live_workers(session, now, study)
-    views = {row.id: _view(row, best.get(row.id)) for row in rows}
+    views = {row.id: RunView(**{name: getattr(row, name) for name in VIEWED}, best=best.get(row.id)) for row in rows}
     held = {row.owner: views[row.id] for row in rows if row.owner and (row.expires_at or 0) > now}
     alive = tuple(WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id)) for w in workers)
     runs = tuple(views.values())
@@ -140,11 +140,6 @@ def _best_by_run(session: Session, study: str, promotion: int) -> dict[int, floa
         .group_by(EpochRow.run)
     )
     return {row[0]: row[1] for row in session.execute(query)}
-
-
-def _view(row: Row[Any], best: float | None) -> RunView:
-    told = {name: getattr(row, name) for name in VIEWED}
-    return RunView(**told | {"origin": str(row.origin)}, best=best)
 
 
 def _seconds_left(runs: tuple[RunView, ...], total: int, seconds: float | None, workers: int) -> float | None:

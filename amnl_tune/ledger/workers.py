@@ -6,7 +6,7 @@ within SEEN_WITHIN; a machine that was started again since has none of its forme
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import optuna
@@ -261,18 +261,8 @@ def _seen(
         signs.append(epoch.recorded_at)
     assignment = _assignment(run, epoch, attempt, now) if run else None
     return Attendance(
-        id=worker.id,
-        study=worker.study,
+        **{field.name: getattr(worker, field.name) for field in fields(Attendance) if hasattr(worker, field.name)},
         presence=presence(worker, now - max(signs), assignment.lease_left if assignment else None),
-        host=worker.host,
-        pid=worker.pid,
-        device=worker.device,
-        threads=worker.threads,
-        accelerators=worker.accelerators,
-        version=worker.version,
-        optuna_version=worker.optuna_version,
-        torch_version=worker.torch_version,
-        clock_skew=worker.clock_skew,
         up_for=(worker.stopped_at or now) - worker.started_at,
         seen_ago=max(0.0, now - max(signs)),
         assignment=assignment,
