@@ -125,7 +125,6 @@ def _serving(
     ledger: Ledger,
     artifacts: Artifacts,
     *,
-    prefix: str = "",
     credentials: Credentials | None = None,
     trusted_proxy: str | None = None,
     **rules: Any,
@@ -133,7 +132,7 @@ def _serving(
     """Serves until the block ends."""
     known = Rules(credentials=credentials or Credentials(token=TOKEN), **({"hosts": LOCAL} | rules))
     storage = open_storage(ledger)
-    app = dashboard_app(ledger, storage, artifacts, known, prefix=prefix)
+    app = dashboard_app(ledger, storage, artifacts, known)
     urls: list[str] = []
     failures: list[BaseException] = []
     ready, stop = threading.Event(), threading.Event()
@@ -144,7 +143,7 @@ def _serving(
 
     def run() -> None:
         try:
-            serve(app, host="127.0.0.1", port=0, ready=note, stop=stop, prefix=prefix, trusted_proxy=trusted_proxy)
+            serve(app, host="127.0.0.1", port=0, ready=note, stop=stop, trusted_proxy=trusted_proxy)
         except BaseException as error:
             failures.append(error)
             ready.set()

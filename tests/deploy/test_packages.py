@@ -53,6 +53,8 @@ def test_a_wheel_brings_migrations_and_studies(tmp_path: Path) -> None:
     here.mkdir()
     with zipfile.ZipFile(built("wheel", tmp_path)) as wheel:
         wheel.extractall(site)
+    templates = Path("amnl_tune/dashboard/templates")
+    assert {path.name for path in (site / templates).iterdir()} == {path.name for path in (ROOT / templates).iterdir()}
 
     def ask(*words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
