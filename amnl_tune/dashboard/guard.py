@@ -51,8 +51,11 @@ class Guard:
             Forbidden: by a foreign name, or from a foreign page. Unauthorized: by nobody that is known.
             MethodNotAllowed: a change, on a dashboard that is read-only. TooManyRequests: too many wrong passwords.
         """
-        rules = self._rules
-        if rules.hosts is not None and _name(request.headers.get("Host", "")) not in rules.hosts:
+        rules, host = self._rules, request.headers.get("Host", "").lower()
+        name = (
+            host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
+        )  # without its port
+        if rules.hosts is not None and name not in rules.hosts:
             raise Forbidden(f"The dashboard answers to {', '.join(sorted(rules.hosts))} only; see --allow-host.")
         if request.path == "/login":
             return self._login(request)
@@ -160,11 +163,6 @@ def _local(target: str) -> str:
     """Where a login may lead: a path of this dashboard, "/" where it is none."""
     plain = target.startswith("/") and not target.startswith("//") and "\\" not in target and target.isprintable()
     return target if plain else "/"
-
-
-def _name(host: str) -> str:
-    """Of a Host header, without its port."""
-    return (host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]).lower()
 
 
 def _cookie_name(request: Request) -> str:

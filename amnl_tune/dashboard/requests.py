@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Annotated, Any, Literal
 
 from optuna.storages import RDBStorage
-from pydantic import Field, JsonValue, StringConstraints, ValidationError, create_model
+from pydantic import BaseModel, Field, JsonValue, StringConstraints, ValidationError, create_model
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 from werkzeug.wrappers import Request
 
@@ -39,7 +39,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """What a route takes, by method and path."""
 
-SHAPES = {route: create_model("Body", **fields) for route, fields in BODIES.items()}
+SHAPES: dict[str, type[BaseModel]] = {route: create_model("Body", **fields) for route, fields in BODIES.items()}
 
 IDS = re.compile(r"/(?:api/)?(?P<of>studies|trials|csv|artifacts)/(?P<first>-?\d+)(?:/(?P<second>-?\d+)(?=/|$))?")
 DETAIL = re.compile(r"/api/studies/(\d+)")
