@@ -1,7 +1,6 @@
 """Where an epoch's time goes: the real loop over real batches, every phase timed.
 
-How much arithmetic a network asks for is counted on its layers: times of different shapes are compared by it.
-Notation: B batch, M training windows, T window, C a convolution's channels, H hidden size, D = 2 H.
+Notation: B batch, M training windows.
 """
 
 import statistics
@@ -10,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,6 @@ import torch
 from torch import Tensor
 
 from amnl_tune.files import writing
-from amnl_tune.rul.configuration import HEALTH_CLASSES, Loss, NetworkConfig, Pooling
-from amnl_tune.rul.history import channel_names
-from amnl_tune.rul.networks.amnl import HEALTH_HEAD, RUL_HEAD
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.evaluation import validate
@@ -30,33 +25,6 @@ from amnl_tune.training.precision import float32_mode
 from amnl_tune.training.state import RunState, own_rng
 from amnl_tune.training.step import GraphedStep, Step, make_step, why_not_graphed
 from amnl_tune.training.timing import peak_memory, reset_peak_memory, wait
-
-BALANCED = (Loss.GABA, Loss.GRACE)
-"""Losses that ask for each task's gradients by itself: one more backward pass."""
-
-
-def forward_work(config: NetworkConfig) -> float:
-    """Multiply-adds of one window's forward pass; 100.9 million for the published network of 30 cycles."""
-    cycles, width = config.window, 2 * config.hidden_size
-    convolutions = 3 * _products(len(channel_names(config)), *config.conv_channels)
-    inputs = [config.conv_channels[-1], *[width] * (config.num_layers - 1)]
-    lstm = sum(2 * 4 * config.hidden_size * (size + config.hidden_size) for size in inputs)
-    attention = 4 * width**2 + 2 * cycles * width
-    pooled = 2 * width if config.pooling is Pooling.LAST_MEAN else width
-    last = config.fc_sizes[-1]
-    heads = _products(last, *RUL_HEAD, 1) + _products(last, *HEALTH_HEAD, len(HEALTH_CLASSES))
-    return float(cycles * (convolutions + lstm + attention) + _products(pooled, *config.fc_sizes) + heads)
-
-
-def step_work(config: RunConfig) -> float:
-    """Multiply-adds of a training step: a backward pass costs two forward passes."""
-    passes = 5 if config.loss in BALANCED else 3
-    return passes * config.batch_size * forward_work(config)
-
-
-def _products(*sizes: int) -> int:
-    return sum(before * after for before, after in pairwise(sizes))
-
 
 WARM_UP = {"cuda": 6}
 """Untimed steps, 2 elsewhere: on CUDA the graph is captured in them."""

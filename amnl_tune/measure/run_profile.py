@@ -9,7 +9,8 @@ import torch
 
 from amnl_tune.host import physical_cores
 from amnl_tune.measure.advice import Symptoms, first_change
-from amnl_tune.measure.profile import EpochProfile, forward_work, profile_epoch
+from amnl_tune.measure.profile import EpochProfile, profile_epoch
+from amnl_tune.measure.work import PASSES, forward_work
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.batches import choose_data_path
 from amnl_tune.training.config import Precision, RunConfig
@@ -22,8 +23,6 @@ from amnl_tune.training.timing import matmul_peak
 PUBLISHED_SHARES = {"forward": 0.39, "backward": 0.44, "data": 0.09, "validation": 0.06, "other": 0.02}
 """Of an epoch on an RTX 5000 (amnl: Efficiency as published)."""
 
-PASSES = 3
-"""A training step in forward passes: a backward pass costs two."""
 STEPS = {"cuda": 200}
 SECONDS = 6.0
 FEWEST_STEPS, MOST_STEPS = 4, 50

@@ -222,7 +222,7 @@ def _arms(arena: Arena, *, fp16: bool) -> list[_Arm]:
         cumulative.append(_published(arena, PURE_FP16, Recipe(precision=Precision.FP16_PURE)))
     cumulative.append(_resident(arena, "+ data loading", Recipe(precision=half)))
     accumulating = Recipe(precision=half, accumulation=ACCUMULATION)
-    cumulative.append(_resident(arena, f"+ gradient accumulation x{ACCUMULATION}", accumulating))
+    cumulative.append(_resident(arena, f"+ one optimiser step on {ACCUMULATION} batches", accumulating))
     return [*cumulative, _strong(arena), _ours(arena)]
 
 

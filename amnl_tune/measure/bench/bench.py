@@ -26,7 +26,7 @@ from amnl_tune.measure.bench.parts import (
     measure_memory,
 )
 from amnl_tune.measure.bench.table import Stopped, TrainingRow, published_table
-from amnl_tune.measure.load import Load, delay, load_average
+from amnl_tune.measure.load import Load, Watch
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution
@@ -100,7 +100,7 @@ def measure(
     Raises:
         ConfigurationError: as `fit`.
     """
-    before, waited = load_average(), delay()
+    watch = Watch()
     say("Probing precisions")
     engines = Engines.of(config, data, execution)
     found = probe(config, engines.batches, engines.training, execution)
@@ -134,7 +134,7 @@ def measure(
         training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped, fp16_obstacle=obstacle),
         data_paths=paths,
         inference=inference,
-        load=Load.since(before, max(waited, delay())),
+        load=watch.ended(),
         memory=memory,
     )
 

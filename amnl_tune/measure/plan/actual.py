@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import select
@@ -43,6 +43,7 @@ class Remembered:
     made_at: float
     host: str
     predictions: tuple[Prediction, ...]
+    currency: str
 
     def of(self, workers: int) -> Prediction:
         """For that number of workers, or the nearest."""
@@ -55,7 +56,7 @@ class Remembered:
 
 
 def place_of(home: Path, study: str) -> Path:
-    """The file of a study's plan."""
+    """The file of a study's plan, in the home folder."""
     return home / "plans" / f"{study}.json"
 
 
@@ -97,7 +98,9 @@ def recall(home: Path, spec: StudySpec) -> Remembered:
         )
     try:
         rows = [row for row in document["plan"]["rows"] if row["machine"] == HERE]
-        return Remembered(document["made_at"], document["host"], tuple(_prediction(row) for row in rows))
+        predictions = tuple(_prediction(row) for row in rows)
+        currency = document["plan"].get("currency", "")  # plans of former versions do not say
+        return Remembered(document["made_at"], document["host"], predictions, currency)
     except (LookupError, TypeError) as error:
         raise ConfigurationError(f"A remembered plan must be whole, but {path} is not: {error!r}; {remedy}") from error
 
@@ -121,17 +124,12 @@ PAUSE = 60.0
 Span = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Of the search, or of all promotions: epochs done, wall seconds without pauses, busy seconds."""
 
     epochs: int = 0
     wall: float = 0.0
     busy: float = 0.0
-
-    def plus(self, other: "Part") -> "Part":
-        """The sum."""
-        return Part(self.epochs + other.epochs, self.wall + other.wall, self.busy + other.busy)
 
 
 @dataclass(frozen=True)
@@ -172,14 +170,11 @@ def spending(ledger: Ledger, study: str) -> Spent:
         parts[number] = Part(
             sum(run.epochs_done for run in own), _without_pauses(since, spans), sum(run.busy_seconds for run in own)
         )
-    promotion = Part()
-    for number in parts.keys() - {0}:
-        promotion = promotion.plus(parts[number])
     return Spent(
         began=began,
         workers=_at_once((start, end or now) for number, start, end in attempts if number == 0),
         search=parts[0],
-        promotion=promotion,
+        promotion=Part(*map(sum, zip(Part(), *(parts[number] for number in parts.keys() - {0}), strict=True))),
         open_runs=sum(run.finished_at is None for run in runs),
     )
 

@@ -63,7 +63,8 @@ def _head(machines: Machines, name: str, question: Path, place: Path) -> str:
     price = machines.gpus[one.gpu].price_per_hour
     lines = [
         f"The published scenario {name}: {one.count} x {one.gpu}, {one.options or 'as published'}.",
-        f"There a run of {machines.epochs} epochs took {one.minutes:g} minutes, at {price:g} dollars an hour and GPU.",
+        f"There a run of {machines.epochs} epochs took {one.minutes:g} minutes, at {price:g} {machines.currency} an "
+        "hour and GPU.",
         f"Its question is that of {typed_path(question)}.",
     ]
     if one.count > 1:
