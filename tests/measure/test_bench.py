@@ -42,8 +42,9 @@ from amnl_tune.measure.bench.parts import (
 )
 from amnl_tune.measure.bench.table import EARLY_STOPPING, Stopped, TrainingRow, published_table
 from amnl_tune.measure.figures import inference_figure, ratios_figure, shares_figure
+from amnl_tune.measure.profile import profile_epoch
 from amnl_tune.measure.run_profile import PUBLISHED_SHARES, profile_run, shares_frame
-from amnl_tune.measure.work import forward_work, profile_epoch
+from amnl_tune.measure.work import forward_work
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.batches import ResidentBatches
 from amnl_tune.training.config import DataPath, Precision, RunConfig
