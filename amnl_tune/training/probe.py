@@ -141,7 +141,9 @@ def _first_step(run: FreshRun, batch: Batch) -> tuple[Tensor, Tensor]:
     return terms, gradient
 
 
-def _unsound(config: RunConfig, rivals: list[Precision], execution: Execution, batch: Batch) -> dict[Precision, str]:
+def _unsound(
+    config: RunConfig, rivals: Sequence[Precision], execution: Execution, batch: Batch
+) -> dict[Precision, str]:
     """Those whose numbers are not float32's, without dropout, whose draws depend on the precision."""
     plain = config.replaced(dropout=0.0, attention_dropout=0.0, clip=0.0)
     eager = Execution(device=execution.device, cuda_graph=False)

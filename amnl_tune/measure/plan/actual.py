@@ -98,24 +98,18 @@ def recall(home: Path, spec: StudySpec) -> Remembered:
         )
     try:
         rows = [row for row in document["plan"]["rows"] if row["machine"] == HERE]
-        predictions = tuple(_prediction(row) for row in rows)
+        predictions = tuple(
+            Prediction(row["workers"], Interval(*row["range_test"]), _phase(row["search"]), _phase(row["promotion"]))
+            for row in rows
+        )
         currency = document["plan"].get("currency", "")  # plans of former versions do not say
         return Remembered(document["made_at"], document["host"], predictions, currency)
     except (LookupError, TypeError) as error:
         raise ConfigurationError(f"A remembered plan must be whole, but {path} is not: {error!r}; {remedy}") from error
 
 
-def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction(
-        workers=row["workers"],
-        range_test=Interval(*row["range_test"]),
-        search=_phase(row["search"]),
-        promotion=_phase(row["promotion"]),
-    )
-
-
 def _phase(plain: dict[str, Any]) -> Phase:
-    return Phase(Interval(*plain["epochs"]), Interval(*plain["wall"]), Interval(*plain["busy"]))
+    return Phase(*(Interval(*plain[quantity]) for quantity in ("epochs", "wall", "busy")))
 
 
 PAUSE = 60.0
@@ -198,20 +192,12 @@ def comparison(remembered: Remembered, spent: Spent, price_per_hour: float | Non
     ]
     if price_per_hour is not None:
         rows.append(("cost", "money", busy.times(price_per_hour / 3600), spent_busy / 3600 * price_per_hour))
-    return pd.DataFrame([_compared(*row) for row in rows])
-
-
-def _compared(quantity: str, unit: str, predicted: Interval, spent: float) -> dict[str, object]:
-    return {
-        "quantity": quantity,
-        "unit": unit,
-        "low": predicted.low,
-        "expected": predicted.expected,
-        "high": predicted.high,
-        "spent": float(spent),
-        "ratio": spent / predicted.expected if predicted.expected else None,
-        "inside": predicted.holds(spent),
-    }
+    frame = pd.DataFrame(
+        [(quantity, unit, *predicted, float(used), predicted.holds(used)) for quantity, unit, predicted, used in rows],
+        columns=["quantity", "unit", "low", "expected", "high", "spent", "inside"],
+    )
+    frame.insert(6, "ratio", frame["spent"] / frame["expected"].where(frame["expected"] != 0))
+    return frame
 
 
 def _without_pauses(since: float, spans: Sequence[Span]) -> float:

@@ -98,7 +98,10 @@ def estimate(demand: Demand, machine: Machine) -> Estimate:
             return _phase(demand.full_lengths, known, demand.promoted, machine, side_by_side, pruned=False)
 
         promotion = full(min(machine.at_once, demand.promotions[1] * demand.seeds))
-        ddp = _by_ddp(full(1), machine) if machine.ddp else None
+        if machine.ddp:  # quicker by the published factor, and every GPU is busy meanwhile
+            alone = full(1)
+            busy = alone.busy.times(machine.workers / machine.ddp)
+            ddp = Phase(alone.epochs, alone.wall.times(1 / machine.ddp), busy)
     return Estimate(machine, range_test, search, promotion, ddp)
 
 
@@ -134,13 +137,6 @@ def _phase(
         busy.append(sum(work))
     total = Interval.around(sum(lengths.fewest), sum(lengths.expected), sum(lengths.most))
     return Phase(total, Interval.around(*walls), Interval.around(*busy).times(machine.accelerators))
-
-
-def _by_ddp(alone: Phase, machine: Machine) -> Phase:
-    """Each run on all GPUs: quicker by the published factor, and every GPU is busy meanwhile."""
-    assert machine.ddp is not None
-    wall = alone.wall.times(1 / machine.ddp)
-    return Phase(alone.epochs, wall, alone.busy.times(machine.workers / machine.ddp))
 
 
 def money(phase: Phase, price_per_hour: float | None) -> Interval | None:

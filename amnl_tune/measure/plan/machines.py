@@ -160,21 +160,13 @@ def _problem(finding: dict[str, Any], shipped: Mapping[str, Any]) -> str:
     path = [str(part) for part in finding["loc"]]
     key = ".".join(path)
     if finding["type"] == "extra_forbidden":
-        known = _fields(path[:-1]) or shipped
-        return f"`{key}` is not a key of a price table{did_you_mean(path[-1], known) or f'; known: {_listed(known)}'}"
+        kinds: dict[str, type[_Table]] = {"runs": Run, "gpus": Gpu, "scenarios": Scenario}
+        known = list((kinds[path[0]] if len(path) > 1 else Machines).model_fields)
+        near = did_you_mean(path[-1], known) or f"; known: {', '.join(known)}"
+        return f"`{key}` is not a key of a price table{near}"
     if finding["type"] == "missing":
         near = did_you_mean(path[1], shipped[path[0]]) if len(path) == 3 else ""
         return f"`{key}` must be given, because {'.'.join(path[:-1])} is not in the published table{near}"
     if not path:
         return str(finding["ctx"]["error"]) if "error" in finding.get("ctx", {}) else str(finding["msg"])
     return f"`{key}` {wording(finding)}"
-
-
-def _fields(path: list[str]) -> list[str]:
-    """Keys of the table at `path`."""
-    kinds: dict[str, type[_Table]] = {"runs": Run, "gpus": Gpu, "scenarios": Scenario}
-    return list((kinds[path[0]] if path else Machines).model_fields)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(map(str, names))  # type: ignore[call-overload]
