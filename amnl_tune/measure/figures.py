@@ -7,8 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
-from amnl_tune.measure.plan.pace import Interval
-from amnl_tune.measure.plan.plan import Plan, Row
+from amnl_tune.measure.plan.plan import Plan
 from amnl_tune.results.style import BLUE, GREEN, GREY, ORANGE, PALETTE, blank_figure
 
 FAMILIES = {"published": GREY, "strong": ORANGE, "ours": BLUE}
@@ -79,28 +78,18 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
 
     Wall time in hours; cost in the price's currency, NaN where unknown.
     """
-    rows = []
-    for row in plan.rows:
-        if row.at_once == row.workers:
-            rows.append(_point(row, row.wall, row.cost, ddp=False))
-        if row.ddp_wall:
-            rows.append(_point(row, row.ddp_wall, row.ddp_cost, ddp=True))
-    frame = pd.DataFrame(rows)
-    return frame.astype(dict.fromkeys(["cost_low", "cost", "cost_high"], float))
-
-
-def _point(row: Row, wall: Interval, cost: Interval | None, *, ddp: bool) -> dict[str, object]:
-    return {
-        "machine": row.machine,
-        "workers": row.workers,
-        "ddp": ddp,
-        "hours_low": wall.low / 3600,
-        "hours": wall.expected / 3600,
-        "hours_high": wall.high / 3600,
-        "cost_low": cost.low if cost else None,
-        "cost": cost.expected if cost else None,
-        "cost_high": cost.high if cost else None,
-    }
+    points = [(row, row.wall, row.cost, False) for row in plan.rows if row.at_once == row.workers]
+    points += [(row, row.ddp_wall, row.ddp_cost, True) for row in plan.rows if row.ddp_wall]
+    nothing = (float("nan"),) * 3
+    return pd.DataFrame(
+        [
+            (row.machine, row.workers, ddp, *wall.times(1 / 3600), *(cost or nothing))
+            for row, wall, cost, ddp in points
+        ],
+        columns=[
+            "machine", "workers", "ddp", "hours_low", "hours", "hours_high", "cost_low", "cost", "cost_high"
+        ],
+    )  # fmt: skip
 
 
 def plan_figure(frame: pd.DataFrame, currency: str) -> go.Figure:
@@ -132,7 +121,9 @@ def plan_figure(frame: pd.DataFrame, currency: str) -> go.Figure:
             hovertemplate="%{text} workers: %{x:.3g} h (%{customdata[0]:.3g} - %{customdata[1]:.3g})"
             + f"{costs}<extra></extra>",
         )
-    figure.add_annotation(text=READING, xref="paper", yref="paper", x=0, y=-0.2, showarrow=False, align="left")
+    figure.add_annotation(
+        text=READING, xref="paper", yref="paper", x=0, y=-0.19, yanchor="top", showarrow=False, align="left"
+    )
     figure.update_layout(height=600, margin={"l": 70, "r": 20, "t": 150, "b": 110}, legend_title_text="machine")
     ticks = {"type": "log", "dtick": "D2", "exponentformat": "none"}
     return figure.update_xaxes(**ticks).update_yaxes(**ticks)

@@ -114,12 +114,7 @@ class Plan:
     @property
     def own(self) -> Row:
         """This machine's, with the study file's workers."""
-        return self.row(self.workers)
-
-    def row(self, workers: int) -> Row:
-        """This machine's, with so many workers or the nearest number."""
-        mine = [row for row in self.rows if row.machine == HERE]
-        return min(mine, key=lambda row: abs(row.workers - workers))
+        return next(row for row in self.rows if row.machine == HERE and row.workers == self.workers)
 
     @property
     def share(self) -> float:
