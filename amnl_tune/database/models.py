@@ -170,7 +170,7 @@ class EpochRow(Base):
 
     `reported` is what Optuna got: the running best, so that a pruned trial's value is its best. Trials of one `study`
     and `bracket` compete at equal `number`; promoted runs have no bracket. `bin` is that of `reported`
-    (`ledger/competition.py`). `pruned` is the decision, made once.
+    (`ledger/standing.py`). `pruned` is the decision, made once.
     """
 
     __tablename__ = "amnl_epochs"
@@ -207,7 +207,7 @@ class TallyRow(Base):
 
 class WorkerRow(Base):
     """A worker process. `process_started` tells a reused process number from the worker's own: seconds since its host's
-    boot, of which `host` tells one from the next (`search.host`).
+    boot, of which `host` tells one from the next (`amnl_tune.host`).
 
     `accelerators` is its share of devices: 0.25 of a GPU, 1 for a whole one or for a CPU worker. `clock_skew` is its
     clock less the database's at the start, in seconds. `artifacts` is the URL that it keeps checkpoints at.
