@@ -38,7 +38,13 @@ def test_the_source_distribution_passes_what_reads_files(tmp_path: Path) -> None
     with tarfile.open(built("sdist", tmp_path)) as archive:
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = [path for path in tmp_path.iterdir() if path.is_dir()]
-    tests = ("deploy/test_compose.py", "cli/test_commands.py", "search/test_schemas.py", "test_installation.py")
+    tests = (
+        "deploy/test_compose.py",
+        "cli/test_commands.py",
+        "database/test_schemas.py",
+        "docs",
+        "test_installation.py",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *(f"tests/{name}" for name in tests)],
         cwd=unpacked, env=os.environ | {"PYTHONPATH": str(unpacked)}, capture_output=True, text=True, check=False,
