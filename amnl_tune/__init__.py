@@ -2,7 +2,7 @@
 
     from amnl_tune import load_study_spec, run_study, promote, export, load_bundle, load_checkpoint, study_data
 
-What these are stands in `amnl_tune.api`, which is imported when one of them is asked for: it takes seconds.
+Most are functions of `amnl_tune.api`, which is imported when one of them is asked for: it takes seconds.
 """
 
 from importlib import import_module
@@ -27,9 +27,12 @@ __all__ = [
     "study_data",
 ]
 
+_ELSEWHERE = {"load_bundle": "amnl_tune.results.export.bundle", "load_study_spec": "amnl_tune.studies.study_file"}
+"""What is no function of `amnl_tune.api`."""
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import_module("amnl_tune.settings").wait_passively()
-    return getattr(import_module("amnl_tune.api"), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "amnl_tune.api")), name)

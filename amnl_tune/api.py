@@ -207,7 +207,7 @@ def load_checkpoint(
 def study_data(
     study: str, *, storage: str | None = None, home: Path | str | None = None, data_dir: Path | str | None = None
 ) -> PreparedData:
-    """A study's training and validation engines, prepared as its runs have them: what `training.fitting.fit` takes.
+    """A study's training and validation engines, prepared as its runs have them: what `training.fit.fit` takes.
 
     Raises:
         StudyError: unknown study, or other data than its own. DataError: they cannot be read.

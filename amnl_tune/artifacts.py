@@ -1,26 +1,30 @@
-"""Where the files of a study's runs are: those that other machines need by URL, the others under `home`.
+"""Where the files of a study's runs are, those that other machines need by URL, the others under `home`; and what each
+is called, which nobody else writes or reads back.
 
-The artifact location is a folder, or whatever else fsspec reaches by URL.
+The artifact location is a folder, or whatever else fsspec reaches by URL. In it:
+
+    STUDY/trial-00012/checkpoint-000003.pt          the trial's latest state, by the lease that wrote it
+    STUDY/trial-00012/epoch-00010.pt, last.pt       states that are kept beyond the run's end
+    STUDY/promotion-001-run-02/model.safetensors    a promoted run's best weights, beside its checkpoints
+    STUDY/promotion-001/boosting.onnx, .json        a promotion's gradient boosting
 """
 
-import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
 import fsspec
 
-from amnl_tune.documents import brief, from_json, text_of
 from amnl_tune.errors import StorageError
 from amnl_tune.files import read_plain, write_content
 from amnl_tune.installation import install_extra
 from amnl_tune.masking import masked, without_secrets
-from amnl_tune.training.boosting import Boosting
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
 """Our extra by the URL's protocol."""
@@ -94,7 +98,8 @@ class ArtifactStore:
                 f"The artifact URL must have a protocol that fsspec knows, but got {masked(url)!r} ({error}); use a "
                 "folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER"
             ) from error
-        self.is_local = "file" in self._protocols()
+        protocols = self._files.protocol
+        self.is_local = "file" in ((protocols,) if isinstance(protocols, str) else protocols)
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None if there is none. Raises StorageError."""
@@ -151,10 +156,6 @@ class ArtifactStore:
     def _path(self, name: str) -> str:
         return f"{str(self.root).rstrip('/')}/{name}"
 
-    def _protocols(self) -> tuple[str, ...]:
-        protocol = self._files.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
-
     @contextmanager
     def _answering(self) -> Iterator[None]:
         try:
@@ -168,6 +169,51 @@ class ArtifactStore:
                 f"The artifact location {masked(self.url)} must answer, but: {reason}; check the URL, its credentials "
                 "and the network, or set --artifacts"
             ) from error
+
+
+WEIGHTS = "model.safetensors"
+CHECKPOINT = "checkpoint-"
+LAST = "last.pt"
+
+_FOLDER = re.compile(r"trial-(?P<trial>\d{5,})|promotion-(?P<promotion>\d{3,})-run-(?P<slot>\d{2,})")
+_CHECKPOINT = re.compile(
+    r"checkpoint(-[\w.-]+)?\.pt|\.(checkpoint(-[\w.-]+)?|last|epoch-\d+)\.pt\.[0-9a-f]{32}(\.unfinished)?"
+)
+_KEPT = re.compile(r"last\.pt|epoch-\d{5,}\.pt")
+
+
+class RunKey(NamedTuple):
+    """A run by what names its folder; `number` is a trial's (promotion 0), or the slot of a promotion's run."""
+
+    study: str
+    promotion: int
+    number: int
+
+
+def run_of(study: str, folder: str) -> RunKey | None:
+    """The run whose folder is called so in a study's; None: no run's."""
+    named = _FOLDER.fullmatch(folder)
+    return RunKey(study, int(named["promotion"] or 0), int(named["trial"] or named["slot"])) if named else None
+
+
+def checkpoint_name(fence: int) -> str:
+    """A run's latest state, written under a lease of this fence: names sort as the leases followed each other."""
+    return f"{CHECKPOINT}{fence:06d}.pt"
+
+
+def kept_name(epoch: int | None) -> str:
+    """A state kept for good: after an epoch, or after the run's last one (None)."""
+    return LAST if epoch is None else f"epoch-{epoch:05d}.pt"
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a file is a run's latest state, or what a process that was killed left of a checkpoint."""
+    return _CHECKPOINT.fullmatch(name) is not None
+
+
+def is_kept(name: str) -> bool:
+    """Whether a file is a state that is kept beyond its run's end (`keep_every`, `keep_last`)."""
+    return _KEPT.fullmatch(name) is not None
 
 
 class RecordedRun(Protocol):
@@ -199,7 +245,7 @@ class Artifacts:
 
     @cached_property
     def store(self) -> ArtifactStore:
-        """Checkpoints and weights. Names in it: STUDY/trial-00012/..., STUDY/promotion-001-run-02/..."""
+        """Checkpoints and weights."""
         return ArtifactStore(self.url or str((self.home / "artifacts").absolute()))
 
     @property
@@ -209,7 +255,10 @@ class Artifacts:
 
     def folder(self, run: RecordedRun) -> str:
         """A run's folder in the store."""
-        return f"{run.study}/{self._name(run)}"
+        if run.is_trial:
+            assert run.trial_number is not None
+            return self.trial_folder(run.study, run.trial_number)
+        return f"{run.study}/promotion-{run.promotion:03d}-run-{run.slot:02d}"
 
     def trial_folder(self, study: str, number: int) -> str:
         """A trial's folder in the store."""
@@ -217,7 +266,7 @@ class Artifacts:
 
     def weights(self, run: RecordedRun) -> str:
         """A promoted run's best weights in the store, kept when it ends."""
-        return f"{self.folder(run)}/model.safetensors"
+        return f"{self.folder(run)}/{WEIGHTS}"
 
     def read_weights(self, run: RecordedRun) -> bytes:
         """A promoted run's weights, a safetensors file's content.
@@ -237,43 +286,10 @@ class Artifacts:
         """A promotion's gradient boosting in the store, ONNX; what belongs to it stands beside it as JSON."""
         return f"{study}/promotion-{number:03d}/boosting.onnx"
 
-    def read_boosting(self, study: str, number: int, *, fitted_on: str | None = None) -> Boosting | None:
-        """A promotion's gradient boosting; None if it is not there, or was fitted on other data than `fitted_on`.
-
-        Raises:
-            StorageError: the location does not answer.
-        """
-        name = self.boosting(study, number)
-        beside, onnx = self.store.read(f"{name}.json"), self.store.read(name)
-        if beside is None or onnx is None:
-            return None
-        try:
-            told = from_json(text_of(beside))
-            if fitted_on not in (None, told["fitted_on"]):
-                return None
-            return Boosting(onnx=onnx, names=tuple(told["names"]), fit_seconds=float(told["fit_seconds"]))
-        except (LookupError, TypeError, ValueError) as error:
-            raise StorageError(
-                f"A promotion's boosting must be as it was written, but {name}.json in {masked(self.store.url)} is "
-                f"not: {brief(str(error))}; remove it, and it is fitted again"
-            ) from error
-
-    def write_boosting(self, study: str, number: int, boosting: Boosting, *, fitted_on: str) -> None:
-        """Keeps it; the JSON comes last, so that a reader finds both or none. Raises StorageError."""
-        name = self.boosting(study, number)
-        told = {"names": list(boosting.names), "fit_seconds": boosting.fit_seconds, "fitted_on": fitted_on}
-        self.store.write(name, boosting.onnx)
-        self.store.write(f"{name}.json", json.dumps(told).encode())
-
     def scalars(self, run: RecordedRun) -> Path:
         """TensorBoard's folder of a run."""
-        return self.home / "tensorboard" / run.study / self._name(run)
+        return self.home / "tensorboard" / self.folder(run)
 
     def log(self, study: str, worker: str) -> Path:
         """Where a launched worker's output goes."""
         return self.home / "logs" / study / f"{worker}.log"
-
-    def _name(self, run: RecordedRun) -> str:
-        if run.is_trial:
-            return f"trial-{run.trial_number:05d}"
-        return f"promotion-{run.promotion:03d}-run-{run.slot:02d}"

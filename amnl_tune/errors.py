@@ -11,18 +11,27 @@
     └── BundleError              an export or a file to predict on is unusable
 
 Every message follows one pattern: the rule, the values that break it, the remedy. None has a secret in it, whatever
-was put there: messages end on terminals, in logs, in the database and on the dashboard.
+was put there: messages end on terminals, in logs, in the database and on the dashboard. Who has to decide something
+looks at the class and at `StorageError.kind`, never at the words.
 Anything else that is raised is a bug and keeps its traceback.
 """
+
+from enum import StrEnum
 
 from amnl_tune.masking import without_secrets
 
 
 class AmnlTuneError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can mend; its text is "what; remedy".
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(without_secrets(message))
+    Attributes:
+        what: the rule and the values that break it; the whole text where nobody needs the remedy by itself.
+        remedy: what to do about it; empty where `what` has it.
+    """
+
+    def __init__(self, what: str = "", remedy: str = "") -> None:
+        self.what, self.remedy = without_secrets(what), without_secrets(remedy)
+        super().__init__(without_secrets(f"{what}; {remedy}") if remedy else self.what)
 
 
 class ConfigurationError(AmnlTuneError):
@@ -41,12 +50,34 @@ class StudyError(AmnlTuneError):
     """A study is unknown, its file has changed, or it is not yet where the command needs it."""
 
 
+class StorageKind(StrEnum):
+    """Why a database or a disk cannot be worked on.
+
+    `empty`: nobody has made tables there yet. `outdated`, `newer`: its schema is of an earlier or a later version of
+    the package. `away`: it does not answer now, but may again. `refused`: anything else, as no permission, no room,
+    damaged, another program's, a wrong URL.
+    """
+
+    EMPTY = "empty"
+    OUTDATED = "outdated"
+    NEWER = "newer"
+    AWAY = "away"
+    REFUSED = "refused"
+
+
 class StorageError(AmnlTuneError):
-    """The database or the disk refuses."""
+    """The database or the disk refuses; `kind` says why."""
+
+    def __init__(self, what: str = "", remedy: str = "", *, kind: StorageKind = StorageKind.REFUSED) -> None:
+        super().__init__(what, remedy)
+        self.kind = kind
 
 
 class StorageAwayError(StorageError):
     """The database does not answer: it restarts, or the network is down. A worker waits; a command gives up."""
+
+    def __init__(self, what: str = "", remedy: str = "") -> None:
+        super().__init__(what, remedy, kind=StorageKind.AWAY)
 
 
 class CheckpointError(StorageError):

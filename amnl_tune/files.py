@@ -1,6 +1,7 @@
-"""Finding files in several folders, putting files into place as a whole or not at all, and JSON for them."""
+"""Finding files in several folders, putting files into place as a whole or not at all, JSON, and a hash of values."""
 
 import errno
+import hashlib
 import json
 import logging
 import math
@@ -213,6 +214,21 @@ def _settle(folder: Path) -> None:
             path.rename(folder)
         elif match:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def canonical_hash(value: Any, *, sort_keys: bool = True, separators: tuple[str, str] | None = None) -> str:
+    """SHA-256, in hexadecimal, of a value's JSON: equal values, equal hashes, on every machine.
+
+    Args:
+        value: JSON-serialisable.
+        sort_keys, separators: as `json.dumps` has them. Databases and file names hold hashes of several forms, so each
+            caller's form is for ever; a new one takes the defaults.
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=sort_keys, separators=separators).encode()).hexdigest()
+
+
+COMPACT = (",", ":")
+"""Separators of fingerprints."""
 
 
 def json_text(value: Any) -> str:

@@ -9,10 +9,9 @@ Random weights and windows: only time is measured. `auto` keeps to float32's RUL
 import argparse
 import copy
 import json
-import statistics
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from amnl_tune.training.config import Precision, RunConfig, published_defaults
 from amnl_tune.training.evaluation import Predictor
 from amnl_tune.training.execution import freed_memory_kept
 from amnl_tune.training.state import RunState
-from amnl_tune.training.timing import wait
+from amnl_tune.training.timing import median_wall, take_turns
 
 Predict = Callable[[Tensor], Any]
 
@@ -42,11 +41,9 @@ def main() -> None:
     model = start.model.eval()
     windows = torch.randn(arguments.batch, config.window, len(channel_names(config)), device=device)
     arms = _arms(model, windows)
-    taken: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in range(arguments.rounds + 1):  # the first one compiles
-        for name, predict in arms.items():
-            taken[name].append(_seconds(predict, windows, arguments.calls))
-    seconds = {name: statistics.median(times[1:]) for name, times in taken.items()}
+    calls = {name: partial(_several, predict, windows, arguments.calls) for name, predict in arms.items()}
+    taken = take_turns(calls, device, rounds=arguments.rounds)  # the warm-up compiles
+    seconds = {name: median_wall(laps) / arguments.calls for name, laps in taken.items()}
     rows = [
         {
             "way": name,
@@ -107,15 +104,10 @@ def _fused(model: AMNL) -> AMNL:
     return fused
 
 
-def _seconds(predict: Predict, windows: Tensor, calls: int) -> float:
-    """Of a call."""
+def _several(predict: Predict, windows: Tensor, calls: int) -> None:
     with freed_memory_kept() if isinstance(predict, Predictor) else nullcontext():
-        wait(windows.device)
-        started = time.perf_counter()
         for _ in range(calls):
             predict(windows)
-        wait(windows.device)
-        return (time.perf_counter() - started) / calls
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Report + prune decision: our path beside Optuna's storages, all in one run. 1, 8 and 64 worker processes.
 
-    PYTHONPATH=tests python -m benchmarks.storage             # minutes; prints the README's tables
+    PYTHONPATH=tests python -m benchmarks.storage             # minutes; prints the tables of docs/measurements.md
     PYTHONPATH=tests python -m benchmarks.storage --rounds 1 --workers 1 --workers 8
 
 Every worker has a trial of its own and reports its epochs as fast as it is answered, or once a second. Rounds of all

@@ -128,7 +128,6 @@ def _serving(
     ledger: Ledger,
     artifacts: Artifacts,
     *,
-    prefix: str = "",
     credentials: Credentials | None = None,
     trusted_proxy: str | None = None,
     **rules: Any,
@@ -136,7 +135,7 @@ def _serving(
     """Serves until the block ends."""
     known = Rules(credentials=credentials or Credentials(token=TOKEN), **({"hosts": LOCAL} | rules))
     storage = open_storage(ledger)
-    app = dashboard_app(ledger, storage, artifacts, known, prefix=prefix)
+    app = dashboard_app(ledger, storage, artifacts, known)
     urls: list[str] = []
     failures: list[BaseException] = []
     ready, stop = threading.Event(), threading.Event()
@@ -147,7 +146,7 @@ def _serving(
 
     def run() -> None:
         try:
-            serve(app, host="127.0.0.1", port=0, ready=note, stop=stop, prefix=prefix, trusted_proxy=trusted_proxy)
+            serve(app, host="127.0.0.1", port=0, ready=note, stop=stop, trusted_proxy=trusted_proxy)
         except BaseException as error:
             failures.append(error)
             ready.set()

@@ -1,11 +1,14 @@
-"""The examples of the Python interface, run as they are written."""
+"""The examples of the Python interface, in docstrings and on the pages, run as they are written."""
 
+import gzip
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pages import PAGES, blocks, name_of
 
 import amnl_tune
 from amnl_tune import api
@@ -53,6 +56,12 @@ def test_every_example_runs(
     with pytest.raises(StudyError, match="was not promoted"):
         amnl_tune.export("quickstart", tmp_path / "x", trial=77)
     assert capsys.readouterr().out == ""
+    (tmp_path / "test_FD001.txt").write_bytes(gzip.decompress((fleet_dir / "test_SIM1.txt.gz").read_bytes()))
+    for page in PAGES:
+        names: dict[str, Any] = {}  # a page's blocks are read one after the other
+        for number, code in enumerate(blocks(page, "python")):
+            exec(compile(code, f"{name_of(page)}, block {number}", "exec"), names)
+            assert capsys.readouterr().out, (page, number)
 
 
 def test_the_package_exports_its_interface_and_imports_nothing_heavy() -> None:

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from amnl_tune.artifacts import ArtifactStore
+from amnl_tune.artifacts import (
+    WEIGHTS,
+    Artifacts,
+    ArtifactStore,
+    RunKey,
+    checkpoint_name,
+    is_checkpoint,
+    is_kept,
+    kept_name,
+    run_of,
+)
+from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StorageError
 
 
@@ -55,3 +66,24 @@ def test_a_bucket_that_is_not_there_is_one_line(s3_server: str, monkeypatch: pyt
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with pytest.raises(StorageError, match=r"artifact location s3://nobody/x must answer, but: .*set --artifacts"):
         ArtifactStore("s3://nobody/x").require_writable()
+
+
+def test_what_is_written_under_a_name_is_known_by_it(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    for promotion, number in ((0, 7), (0, 123456), (1, 2), (1000, 100)):
+        run = RunRow(study="tiny", promotion=promotion, slot=number, trial_number=number)
+        study, _, folder = artifacts.folder(run).partition("/")
+        assert run_of(study, folder) == RunKey("tiny", promotion, number)
+    assert artifacts.folder(RunRow(study="tiny", promotion=0, slot=0, trial_number=7)) == "tiny/trial-00007"
+    assert artifacts.folder(RunRow(study="tiny", promotion=3, slot=1)) == "tiny/promotion-003-run-01"
+    assert run_of("tiny", "trial-7") is run_of("tiny", "promotion-001") is run_of("tiny", "left") is None
+    assert (checkpoint_name(3), kept_name(10), kept_name(None)) == ("checkpoint-000003.pt", "epoch-00010.pt", "last.pt")
+    for name in (checkpoint_name(3), "checkpoint.pt", f".{checkpoint_name(3)}.{'0' * 32}.unfinished"):
+        assert is_checkpoint(name)
+        assert not is_kept(name)
+    for name in (kept_name(10), kept_name(None)):
+        assert is_kept(name)
+        assert not is_checkpoint(name)
+        assert is_checkpoint(f".{name}.{'0' * 32}.unfinished"), "what a process that was killed left of it"
+    assert not is_kept(WEIGHTS)
+    assert not is_checkpoint(WEIGHTS)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amnl_tune.cli.options import DiscreetFormatter
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import AmnlTuneError, StorageAwayError, StorageError, StorageKind
 from amnl_tune.masking import has_stray_at, masked, without_secrets
 from amnl_tune.settings import Settings
 
@@ -159,3 +159,14 @@ def test_the_log_is_without_secrets() -> None:
 def test_reprs_are_without_secrets() -> None:
     environ = {"AMNL_TUNE_STORAGE": f"postgresql://h/d?password={SECRET}", "AMNL_TUNE_ARTIFACTS": f"s3://K:{SECRET}@b"}
     assert SECRET not in repr(Settings.resolve(environ))
+
+
+def test_an_error_is_what_and_remedy_and_neither_has_a_secret() -> None:
+    url, hidden = HIDDEN[0]
+    error = StorageError(f"{url} must answer, but does not", f"mend {url}")
+    assert (error.what, error.remedy) == (f"{hidden} must answer, but does not", f"mend {hidden}")
+    assert str(error) == f"{error.what}; {error.remedy}"
+    assert error.kind is StorageKind.REFUSED
+    assert str(AmnlTuneError("a rule; a remedy")) == AmnlTuneError("a rule; a remedy").what == "a rule; a remedy"
+    away = pickle.loads(pickle.dumps(StorageAwayError("a rule", "a remedy")))  # noqa: S301
+    assert (str(away), away.what, away.remedy, away.kind) == ("a rule; a remedy", "a rule", "a remedy", "away")

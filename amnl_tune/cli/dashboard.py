@@ -27,7 +27,6 @@ def dashboard(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8080,
-    prefix: Annotated[str, typer.Option(help="Path that all pages begin with, like /amnl, behind a proxy.")] = "",
     credentials: Annotated[
         Path | None, typer.Option(help=rf"File of USER:HASH lines.  \[env: {CREDENTIALS}, the lines themselves]")
     ] = None,
@@ -57,12 +56,11 @@ def dashboard(
         return
     from amnl_tune.artifacts import Artifacts
     from amnl_tune.cli.options import quiet_libraries
-    from amnl_tune.dashboard.app import checked_prefix, dashboard_app
+    from amnl_tune.dashboard.app import dashboard_app
     from amnl_tune.dashboard.guard import Rules
     from amnl_tune.dashboard.server import serve
     from amnl_tune.database.optuna_storage import open_storage
 
-    prefix = checked_prefix(prefix)
     who = _credentials(credentials, host)
     rules = Rules(
         credentials=who,
@@ -74,14 +72,14 @@ def dashboard(
     quiet_libraries()
     places = settings(storage, home, artifacts=artifacts)
     ledger = existing_ledger(places)
-    app = dashboard_app(ledger, open_storage(ledger), Artifacts(places.home, places.artifacts), rules, prefix=prefix)
+    app = dashboard_app(ledger, open_storage(ledger), Artifacts(places.home, places.artifacts), rules)
 
     def ready(url: str) -> None:
         link = f"{url}?token={who.token}" if who.token else f"{url}  (log in as {', '.join(sorted(who.hashes))})"
         typer.echo(f"Optuna dashboard: {link}  (Ctrl-C ends it)")
         sys.stdout.flush()  # into a file or a pipe too: the token is needed now
 
-    serve(app, host=host, port=port, ready=ready, stop=_stopped(), prefix=prefix, trusted_proxy=trusted_proxy)
+    serve(app, host=host, port=port, ready=ready, stop=_stopped(), trusted_proxy=trusted_proxy)
 
 
 def _stopped() -> threading.Event:

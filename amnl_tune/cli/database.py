@@ -53,7 +53,6 @@ def status(storage: Storage = None, home: Home = None, as_json: Json = False) ->
     from rich.console import Console
 
     from amnl_tune.database.inspection import database_status
-    from amnl_tune.errors import StorageError
 
     found = database_status(settings(storage, home).storage)
     if as_json:
@@ -61,7 +60,7 @@ def status(storage: Storage = None, home: Home = None, as_json: Json = False) ->
     else:
         _print_status(Console(), found)
     if found.problem:
-        raise StorageError(found.problem)
+        raise found.problem
 
 
 @app.command(epilog="Example: amnl-tune db backup --out before-upgrade.db")

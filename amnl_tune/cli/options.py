@@ -3,12 +3,15 @@
 import logging
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from amnl_tune.bounds import MOST_THREADS
+from amnl_tune.errors import StorageError
 from amnl_tune.masking import without_secrets
 from amnl_tune.settings import Settings
 
@@ -98,3 +101,17 @@ def existing_study(places: Settings, name: str) -> "KnownStudy":
     from amnl_tune.ledger.studies import find_study
 
     return find_study(existing_ledger(places), name)
+
+
+@contextmanager
+def ledger_if_any(places: Settings) -> Iterator["Ledger | None"]:
+    """The ledger, closed afterwards; None where nothing has been run: a command that can do without one makes none."""
+    try:
+        ledger = existing_ledger(places)
+    except StorageError:
+        yield None
+        return
+    try:
+        yield ledger
+    finally:
+        ledger.close()

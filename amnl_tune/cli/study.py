@@ -42,7 +42,7 @@ def list_studies(storage: Storage = None, home: Home = None, as_json: Json = Fal
         try:
             facts.append(summarize(find_study(ledger, name)))
         except StudyError as error:  # one of its runs, its scores or its range test
-            problems[name] = str(error)
+            problems[name] = error
     for problem in problems.values():
         typer.echo(f"Left out: {problem}", err=True)
     if as_json:

@@ -11,7 +11,7 @@ from amnl_tune.results import sentences
 
 
 def print_summary(console: Console, facts: dict[str, Any]) -> None:
-    """What `results.summary.summarize` found, for reading."""
+    """What `results.facts.summarize` found, for reading."""
     trials = facts["trials"]
     console.print(
         f"[bold]{facts['study']}[/] on {facts['dataset']} (SHA-256 {facts['data_sha256'][:12]}): "

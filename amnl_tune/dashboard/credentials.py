@@ -4,7 +4,6 @@ A line of a credentials file is `USER:scrypt.N.R.P.SALT.HASH`, without `$`, whic
 variable. N, r, p: OWASP's Password Storage Cheat Sheet, scrypt, the row with the least memory but one (16 MiB).
 """
 
-import base64
 import hashlib
 import hmac
 import re
@@ -12,6 +11,8 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from amnl_tune.errors import ConfigurationError
 
@@ -103,17 +104,12 @@ def parse_credentials(text: str, source: str) -> Credentials:
 
 
 def _is_hash(text: str) -> bool:
-    match = re.fullmatch(r"scrypt\.(\d{1,7})\.(\d{1,2})\.(\d{1,2})\.([\w-]{16,})\.([\w-]{43})", text)
-    if not match:
+    match = re.fullmatch(r"scrypt\.(\d{1,7})\.(\d{1,2})\.(\d{1,2})\.([\w-]{16,})\.([\w-]{43})", text, re.ASCII)
+    if not match or len(match[4]) % 4 == 1:  # no Base64 has that length
         return False
     cost, block, parallel = (int(match[place]) for place in (1, 2, 3))
-    return (
-        cost > 1
-        and cost & (cost - 1) == 0
-        and 128 * block * (cost + parallel + 2) <= MEMORY
-        and block > 0
-        and parallel > 0
-    )
+    is_power = cost > 1 and cost & (cost - 1) == 0
+    return is_power and block > 0 and parallel > 0 and 128 * block * (cost + parallel + 2) <= MEMORY
 
 
 AT_ONCE = threading.Semaphore(2)
@@ -127,16 +123,12 @@ def _hash(password: str, salt: bytes, cost: int = COST, block: int = BLOCK, para
 
 def _matches(hashed: str, password: str) -> bool:
     _, cost, block, parallel, salt, expected = hashed.split(".")
-    found = _hash(password, _bytes(salt), int(cost), int(block), int(parallel))
-    return hmac.compare_digest(found, _bytes(expected))
+    found = _hash(password, base64_decode(salt), int(cost), int(block), int(parallel))
+    return hmac.compare_digest(found, base64_decode(expected))
 
 
 def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64_encode(value).decode()
 
 
 NOBODY = f"scrypt.{COST}.{BLOCK}.{PARALLEL}.{_text(bytes(16))}.{_text(bytes(32))}"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Executable, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from amnl_tune.database.engine import Ledger, database_time
@@ -22,17 +22,12 @@ RATE_SECONDS = 60.0
 
 def exposition(ledger: Ledger) -> bytes:
     """The text of /metrics. Raises StorageError."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_LedgerCollector(ledger))
-    return generate_latest(registry)
+    return generate_latest(_LedgerCollector(ledger))
 
 
 class _LedgerCollector(Collector):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-
-    def describe(self) -> list[Metric]:
-        return []  # registering must not read the database
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("amnl_tune_build", "This version.", labels=["version"])
@@ -42,19 +37,16 @@ class _LedgerCollector(Collector):
             now = database_time(session)
             rows = list(session.scalars(select(StudyRow).order_by(StudyRow.created_at)))
             specs, unreadable = told_apart(rows)
-            yield _unreadable(len(unreadable))
+            text = "Studies whose stored file this version cannot read; they are in no other metric."
+            yield GaugeMetricFamily("amnl_tune_studies_unreadable", text, value=len(unreadable))
             studies, names = [row for row in rows if row.name in specs], list(specs)
             yield from _runs(session, names)
-            alive = {study: float(len(hosts)) for study, hosts in hosts_of_live_workers(session, now).items()}
-            yield _by_study("amnl_tune_workers_alive", "Workers at work or waiting.", alive, names)
-            yield from _leases(session, names, now)
-            yield from _epochs(session, names, now)
+            for kind, name, text, values in _by_study(session, now):
+                family = kind(name, text, labels=["study"])
+                for study in names:
+                    family.add_metric([study], values.get(study, 0.0))
+                yield family
             yield from _budgets(session, studies, now)
-
-
-def _unreadable(count: int) -> Metric:
-    text = "Studies whose stored file this version cannot read; they are in no other metric."
-    return GaugeMetricFamily("amnl_tune_studies_unreadable", text, value=count)
 
 
 def _runs(session: Session, names: list[str]) -> Iterator[Metric]:
@@ -75,28 +67,25 @@ def _runs(session: Session, names: list[str]) -> Iterator[Metric]:
     yield promoted
 
 
-def _leases(session: Session, names: list[str], now: float) -> Iterator[Metric]:
-    vanished = _counted(
-        session,
+Family = tuple[type[GaugeMetricFamily] | type[CounterMetricFamily], str, str, dict[str, float]]
+"""Kind, name, explanation, and values by study; a study that is not among them has 0."""
+
+
+def _by_study(session: Session, now: float) -> Iterator[Family]:
+    alive = {study: float(len(hosts)) for study, hosts in hosts_of_live_workers(session, now).items()}
+    yield GaugeMetricFamily, "amnl_tune_workers_alive", "Workers at work or waiting.", alive
+    vanished = (
         select(RunRow.study, func.count())
         .join(AttemptRow, AttemptRow.run == RunRow.id)
         .where(AttemptRow.outcome == Outcome.VANISHED)
-        .group_by(RunRow.study),
     )
     text = "Leases that ran out and were taken over: workers that vanished."
-    yield _by_study("amnl_tune_lease_expiries", text, vanished, names, CounterMetricFamily)
-    expired = _counted(
-        session,
-        select(RunRow.study, func.count())
-        .where(RunRow.status == RunStatus.RUNNING, RunRow.expires_at < now)
-        .group_by(RunRow.study),
-    )
-    yield _by_study("amnl_tune_leases_expired", "Leases run out that nobody has taken over yet.", expired, names)
-
-
-def _epochs(session: Session, names: list[str], now: float) -> Iterator[Metric]:
-    totals = _counted(session, select(EpochRow.study, func.count()).group_by(EpochRow.study))
-    yield _by_study("amnl_tune_epochs", "Epochs trained, each once.", totals, names, CounterMetricFamily)
+    yield CounterMetricFamily, "amnl_tune_lease_expiries", text, _counts(session, vanished)
+    expired = select(RunRow.study, func.count()).where(RunRow.status == RunStatus.RUNNING, RunRow.expires_at < now)
+    text = "Leases run out that nobody has taken over yet."
+    yield GaugeMetricFamily, "amnl_tune_leases_expired", text, _counts(session, expired)
+    epochs = _counts(session, select(EpochRow.study, func.count()))
+    yield CounterMetricFamily, "amnl_tune_epochs", "Epochs trained, each once.", epochs
     since = now - RATE_SECONDS
     recent = session.execute(
         select(RunRow.study, func.count(), func.sum(EpochRow.samples))
@@ -106,9 +95,14 @@ def _epochs(session: Session, names: list[str], now: float) -> Iterator[Metric]:
         .group_by(RunRow.study)
     ).all()
     per_second = {study: count / RATE_SECONDS for study, count, _ in recent}
-    yield _by_study("amnl_tune_epochs_per_second", "Over the last minute.", per_second, names)
+    yield GaugeMetricFamily, "amnl_tune_epochs_per_second", "Over the last minute.", per_second
     samples = {study: float(count) / RATE_SECONDS for study, _, count in recent}
-    yield _by_study("amnl_tune_samples_per_second", "Training windows, over the last minute.", samples, names)
+    yield GaugeMetricFamily, "amnl_tune_samples_per_second", "Training windows, over the last minute.", samples
+
+
+def _counts(session: Session, query: Select[str, int]) -> dict[str, float]:
+    """By study, which is the query's first column."""
+    return {row[0]: row[1] for row in session.execute(query.group_by(query.selected_columns[0]))}
 
 
 def _budgets(session: Session, studies: list[StudyRow], now: float) -> Iterator[Metric]:
@@ -122,20 +116,3 @@ def _budgets(session: Session, studies: list[StudyRow], now: float) -> Iterator[
                 limit.add_metric([study, use.resource], use.limit)
     yield used
     yield limit
-
-
-def _counted(session: Session, query: Executable) -> dict[str, float]:
-    return {row[0]: row[1] for row in session.execute(query)}
-
-
-def _by_study(
-    name: str,
-    text: str,
-    values: dict[str, float],
-    names: list[str],
-    kind: type[GaugeMetricFamily] | type[CounterMetricFamily] = GaugeMetricFamily,
-) -> Metric:
-    family = kind(name, text, labels=["study"])
-    for study in names:
-        family.add_metric([study], values.get(study, 0.0))
-    return family

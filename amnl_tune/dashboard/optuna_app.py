@@ -1,146 +1,174 @@
-"""Optuna's own application: under a path prefix, which it does not know of, and with a word on who is looking."""
+"""Optuna's own application: who is looking is told on its pages, and what the ledger knows in what it tells of a study.
 
-import gzip
-import hashlib
-import html
-import re
-from collections.abc import Iterable
-from http import HTTPStatus
-from pathlib import Path
+Our notes and figures are put into the answer, not into the database: always as the ledger is now, at no cost while
+nobody looks, and no burden to workers, who read all of a study's notes whenever they read its attributes.
+"""
+
+import json
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import optuna_dashboard
+from optuna.storages import RDBStorage
+from sqlalchemy import func, select
+from werkzeug.wrappers import Request, Response
 
-from amnl_tune.dashboard.guard import USER
-from amnl_tune.dashboard.http import Answer, Environ, StartResponse, WsgiApp, answered, here, wants_page
-from amnl_tune.errors import ConfigurationError
+from amnl_tune.artifacts import Artifacts
+from amnl_tune.dashboard.notes import study_figures, study_note, trial_notes
+from amnl_tune.dashboard.pages import TEMPLATES
+from amnl_tune.dashboard.requests import DETAIL, READING, checked, wants_page
+from amnl_tune.database.engine import Ledger
+from amnl_tune.database.models import RunRow
+from amnl_tune.errors import AmnlTuneError
+from amnl_tune.ledger.studies import study_names
+from amnl_tune.results.gallery import PREFIX
+from amnl_tune.studies.optuna_parts import experiments_intended
 
-POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "style-src 'self' 'unsafe-inline'",
-        "script-src 'self' 'unsafe-eval'",  # plotly's WebGL figures compile their shaders' glue (stock: _app.py)
-        "worker-src 'self' blob:",
-        "connect-src 'self'",
-        "object-src 'none'",
-        "frame-src 'none'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-    ]
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-eval'; "  # plotly's WebGL figures compile their shaders' glue (stock: _app.py)
+    "worker-src 'self' blob:; connect-src 'self'; object-src 'none'; frame-src 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'"
 )
 
-SCRIPT = "/static/bundle.js"
-ADDRESSES = (
-    (re.compile(r'(?<=url_prefix:")(?=/dashboard")'), 1),
-    (re.compile(r"(?<=`)(?=\$\{this\.baseURL\}/api/)"), 20),
-    (re.compile(r"(?<=`)(?=/csv/\$\{)"), 1),
-    (re.compile(r"(?<=`)(?=/artifacts/\$\{)"), 1),
-)
-"""Where the stock script begins an address, and in how many places at least; looked up in 0.21.0."""
+OURS = "*Kept up to date by amnl-tune until this line is taken out.*"
+NOTE_SECONDS = 5.0
+"""For which a study's note holds: it adds up all epochs (half a second for 2,000 trials)."""
 
-STYLE = """
-<style>
-#amnl-bar { position: fixed; right: 16px; top: 0; height: 56px; z-index: 1300; display: flex; gap: .8em;
-  align-items: center; font: 14px/1 system-ui, sans-serif; color: #fff; }
-#amnl-bar button { font: inherit; color: inherit; background: none; border: 1px solid #fff9; border-radius: 4px;
-  padding: .45em .8em; cursor: pointer; }
-#amnl-bar button:hover, #amnl-bar button:focus-visible { background: #fff3; }
-table:not([class]) :is(td, th) { text-align: left; vertical-align: top; padding: .15em 1em .15em 0; }
-@media (min-width: 600px) { #amnl-bar { height: 64px; right: 24px; } }
-@media (max-width: 599px) {
-  #amnl-bar span { display: none; }
-  main { overflow-x: auto; }
-  main .MuiGrid-root > .MuiGrid-root { width: 100%; max-width: 100%; flex-basis: 100%; }
-  main .MuiCardContent-root > .MuiBox-root { flex-wrap: wrap; row-gap: 8px; }
-}
-@media print { #amnl-bar { display: none; } }
-</style>
-"""
-"""The bar in the stock pages' head line, room in notes' tables, and one column on a phone."""
-
-READ_ONLY_STYLE = """
-<style>
-#dashboard button:is([aria-label="rename study"], [aria-label="delete study"], [aria-label="delete artifact"],
-  [aria-label="skip trial"], [type="submit"]),
-#dashboard button:has([data-testid="AddBoxIcon"], [data-testid="EditIcon"], [data-testid="StopCircleIcon"]) {
-  display: none; }
-</style>
-"""
-"""Without the buttons that would be refused: new study, rename, delete, edit a note, fail or tell a trial (looked up
-in 0.21.0)."""
+REST = 10.0
+"""Times as long as drawing them took, a study's figures hold though trials end: a large study's take seconds."""
 
 
-def stock_pages(app: WsgiApp, prefix: str, *, allow_edits: bool) -> WsgiApp:
-    """The stock application, its pages and addresses as they must be under `prefix` ("" for none)."""
-    script = prefixed_script(prefix) if prefix else None
+class OptunaApp:
+    """Answers by the stock application."""
 
-    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        environ.setdefault("HTTP_ACCEPT_ENCODING", "identity")  # the stock routes take it for granted
-        if script and environ["PATH_INFO"] == SCRIPT:
-            return script(environ, start_response)
-        if environ["PATH_INFO"].startswith(("/static/", "/api/", "/csv/")):
-            return app(environ, start_response)
+    def __init__(self, ledger: Ledger, storage: RDBStorage, artifacts: Artifacts, *, allow_edits: bool) -> None:
+        with experiments_intended():
+            self._stock = optuna_dashboard.wsgi(storage)
+        self._storage = storage
+        self._annotations = Annotations(ledger, artifacts)
+        self._allow_edits = allow_edits
+
+    def answer(self, request: Request, user: str) -> Response:
+        """The stock application's answer to a user's request, with what is ours.
+
+        Raises:
+            HTTPException: it could not take the request. StorageError: the database refuses.
+        """
+        environ = checked(request, self._storage)
+        study = DETAIL.fullmatch(request.path.rstrip("/")) if request.method in READING else None
+        if study is None and request.path.startswith(("/static/", "/api/", "/csv/")):
+            return Response.from_app(self._stock, environ)
         for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_RANGE"):
             environ.pop(name, None)  # the page is not the file that they speak of
-        answer = answered(app, environ)
-        return _adapted(environ, answer, allow_edits)(environ, start_response)
+        if request.method == "HEAD":
+            environ["REQUEST_METHOD"] = "GET"
+        answer = Response.from_app(self._stock, environ, buffered=True)
+        if study is None:
+            return self._page(answer, request, user)
+        if answer.status_code == 200:
+            page = json.loads(answer.get_data())
+            with suppress(AmnlTuneError):  # a page without our notes is still worth seeing
+                self._annotations.add(page, int(study[1]))
+            answer.set_data(json.dumps(page))
+        return answer
 
-    return application
-
-
-def _adapted(environ: Environ, answer: Answer, allow_edits: bool) -> Answer:
-    headers = {n: v for n, v in answer.headers.items() if n.lower() not in {"last-modified", "etag", "accept-ranges"}}
-    if "Location" in headers:
-        headers["Location"] = here(environ, urlsplit(headers["Location"]).path)
-    if not headers.get("Content-Type", "").startswith("text/html"):
-        return Answer(answer.status, answer.body, headers)
-    page = re.sub(r'\b(src|href|action)="/', rf'\1="{here(environ, "/")}', answer.body.decode())
-    if answer.status == HTTPStatus.OK:
-        icon = f'<link rel="icon" href="{here(environ, "/favicon.ico")}">'
-        page = page.replace("</head>", f"{icon}</head>").replace("</body>", f"{_bar(environ, allow_edits)}</body>")
-    elif not wants_page(environ):
-        headers["Content-Type"] = "text/plain; charset=utf-8"
-        page = f"{HTTPStatus(answer.status).phrase}\n"
-    return Answer(answer.status, page.encode(), headers | {"Content-Security-Policy": POLICY})
-
-
-def _bar(environ: Environ, allow_edits: bool) -> str:
-    mode = "edits allowed" if allow_edits else "read-only: changes need --allow-edits"
-    user = html.escape(environ.get(USER) or "")
-    return (
-        f"{STYLE}{'' if allow_edits else READ_ONLY_STYLE}"
-        f'<form id="amnl-bar" method="post" action="{here(environ, "/logout")}">'
-        f"<span>{user} · {mode}</span><button>Log out</button></form>"
-    )
+    def _page(self, answer: Response, request: Request, user: str) -> Response:
+        for name in ("Last-Modified", "ETag", "Accept-Ranges"):
+            answer.headers.remove(name)
+        if answer.location:
+            answer.location = urlsplit(answer.location).path
+        if answer.mimetype != "text/html":
+            return answer
+        if answer.status_code == 200:
+            bar = TEMPLATES.get_template("bar.html").render(user=user, allow_edits=self._allow_edits)
+            answer.set_data(answer.get_data(as_text=True).replace("</body>", f"{bar}</body>"))
+        elif not wants_page(request):
+            answer.mimetype = "text/plain"
+            answer.set_data(f"{answer.status.partition(' ')[2]}\n")
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
 
 
-def prefixed_script(prefix: str) -> WsgiApp:
-    """The stock script with its addresses under `prefix`, gzipped once.
+@dataclass(frozen=True)
+class _Drawn:
+    """A study's figures as the stock application tells them, of its trials in `state`; good `until` then at least."""
 
-    Raises:
-        ConfigurationError: the installed optuna-dashboard writes its addresses in another way.
+    state: tuple[Any, ...]
+    figures: list[dict[str, str]]
+    until: float
+
+
+class Annotations:
+    """Adds to what the stock application tells of a study; every open page asks for it every few seconds.
+
+    A study's note is kept for a moment, its figures until a trial has changed.
     """
-    text = (Path(optuna_dashboard.__file__).parent / "public" / "bundle.js").read_text()
-    for address, fewest in ADDRESSES:
-        text, found = address.subn(prefix, text)
-        if found < fewest:
-            raise ConfigurationError(
-                f"`--prefix` needs an optuna-dashboard whose addresses are known, but in the installed one "
-                f"{address.pattern} occurs {found} times; install that of constraints.txt, or leave it out"
+
+    def __init__(self, ledger: Ledger, artifacts: Artifacts) -> None:
+        self._ledger, self._artifacts = ledger, artifacts
+        self._told: dict[str, tuple[float, str]] = {}
+        self._drawn: dict[str, _Drawn] = {}
+        self._lock = threading.Lock()
+
+    def add(self, page: dict[str, Any], optuna_id: int) -> None:
+        """Notes and figures, if the study is one of ours; a note of the user's own stays as it is.
+
+        Args:
+            page: the stock application's answer to `/api/studies/ID`, changed in place. optuna_id: that ID.
+
+        Raises:
+            StudyError: the study was deleted meanwhile. StorageError: the database refuses.
+        """
+        study = page["name"]
+        if study not in study_names(self._ledger):
+            return
+        page["note"] = _noted(page["note"], self._note(study, optuna_id))
+        trials = [*page["trials"], *page["best_trials"]]
+        notes = trial_notes(self._ledger, self._artifacts, study, {trial["number"] for trial in trials})
+        for trial in trials:
+            if trial["number"] in notes:
+                trial["note"] = _noted(trial["note"], notes[trial["number"]])
+                trial["user_attrs"] = _without_config(trial["user_attrs"])
+        page["union_user_attrs"] = _without_config(page["union_user_attrs"])
+        others = [drawn for drawn in page["plotly_graph_objects"] if not drawn["id"].startswith(PREFIX)]
+        page["plotly_graph_objects"] = self._figures(study) + others
+
+    def _note(self, study: str, optuna_id: int) -> str:
+        until, note = self._told.get(study, (0.0, ""))
+        if until < time.monotonic():
+            note = study_note(self._ledger, study, optuna_id=optuna_id)
+            self._told[study] = time.monotonic() + NOTE_SECONDS, note
+        return note
+
+    def _figures(self, study: str) -> list[dict[str, str]]:
+        """As the stock application tells them."""
+        with self._ledger.read() as session:
+            query = select(func.count(RunRow.value), func.max(RunRow.finished_at)).where(
+                RunRow.study == study, RunRow.promotion == 0
             )
-    plain = text.encode()
-    packed = gzip.compress(plain, compresslevel=6, mtime=0)
-    tag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
+            state = tuple(session.execute(query).one())
+        with self._lock:
+            known = self._drawn.get(study)
+            if known is None or (known.state != state and known.until < time.monotonic()):
+                began = time.monotonic()
+                drawn = study_figures(self._ledger, study)
+                shown = [{"id": name, "graph_object": figure.to_json()} for name, figure in drawn.items()]
+                now = time.monotonic()
+                known = self._drawn[study] = _Drawn(state, shown, until=now + REST * (now - began))
+            return known.figures
 
-    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        headers = {"ETag": tag, "Vary": "Accept-Encoding", "Content-Type": "text/javascript; charset=utf-8"}
-        if environ.get("HTTP_IF_NONE_MATCH") == tag:
-            return Answer(HTTPStatus.NOT_MODIFIED, b"", headers)(environ, start_response)
-        if "gzip" not in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            return Answer(body=plain, headers=headers)(environ, start_response)
-        return Answer(body=packed, headers=headers | {"Content-Encoding": "gzip"})(environ, start_response)
 
-    return application
+def _without_config(attributes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The note tells the configuration; on one line, cut off, it makes the stock page seven screens wide."""
+    return [attribute for attribute in attributes if attribute["key"] != "config"]
+
+
+def _noted(note: dict[str, Any], ours: str) -> dict[str, Any]:
+    if note["body"].strip() and OURS not in note["body"]:
+        return note
+    return note | {"body": f"{ours}\n\n{OURS}"}

@@ -3,133 +3,86 @@ to those that are not."""
 
 import json
 import re
-from collections.abc import Iterable
-from http import HTTPStatus
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
 from optuna.storages import RDBStorage
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, JsonValue, StringConstraints, ValidationError, create_model
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
+from werkzeug.wrappers import Request
 
-from amnl_tune.dashboard.http import Environ, StartResponse, WsgiApp, explained, query_of
 from amnl_tune.database.failures import storage_failures
-from amnl_tune.errors import AmnlTuneError
 
 LARGEST_ID = 2**31 - 1
 """Of the keys in Optuna's tables."""
 
+READING = frozenset({"GET", "HEAD"})
+
 Text = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Number = Annotated[int, Field(strict=True, ge=-1, le=LARGEST_ID)]
-READING = {"GET", "HEAD"}
+DataUrl = Annotated[str, StringConstraints(strict=True, pattern=r"^data:[^,\x00]*,[A-Za-z0-9+/=\s]*$")]
 
+BODIES: dict[str, dict[str, Any]] = {
+    r"POST /api/studies": {"study_name": Name, "directions": Annotated[list[Text], Field(min_length=1)]},
+    r"POST /api/studies/\d+/rename": {"study_name": Name},
+    r"PUT /api/studies/\d+(/\d+)?/note": {"version": Number, "body": Text},
+    r"POST /api/studies/\d+/preference": {
+        "mode": (Text, ""), "candidates": (list[Number], []), "clicked": (Number, -1),
+    },
+    r"PUT /api/studies/\d+/preference_feedback_component": {
+        "output_type": Literal["note", "artifact"], "artifact_key": (Text | None, None),
+    },
+    r"POST /api/trials/\d+/tell": {"state": Text, "values": (list[float | int] | None, None)},
+    r"POST /api/trials/\d+/user-attrs": {"user_attrs": Annotated[dict[Name, JsonValue], Field(min_length=1)]},
+    r"POST /api/artifacts/\d+(/\d+)?": {"file": DataUrl, "filename": (Text, "")},
+}  # fmt: skip
+"""What a route takes, by method and path."""
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+SHAPES: dict[str, type[BaseModel]] = {route: create_model("Body", **fields) for route, fields in BODIES.items()}
 
-
-class _NewStudy(_Body):
-    study_name: Name
-    directions: list[Text] = Field(min_length=1)
-
-
-class _Rename(_Body):
-    study_name: Name
-
-
-class _Note(_Body):
-    version: Number
-    body: Text
-
-
-class _Preference(_Body):
-    mode: Text = ""
-    candidates: list[Number] = []
-    clicked: Number = -1
-
-
-class _Component(_Body):
-    output_type: Literal["note", "artifact"]
-    artifact_key: Text | None = None
-
-
-class _Ending(_Body):
-    state: Text
-    values: list[float | int] | None = None
-
-
-class _Attributes(_Body):
-    user_attrs: dict[Name, JsonValue] = Field(min_length=1)
-
-
-class _Upload(_Body):
-    file: Annotated[str, StringConstraints(strict=True, pattern=r"^data:[^,\x00]*,[A-Za-z0-9+/=\s]*$")]
-    filename: Text = ""
-
-
-BODIES: tuple[tuple[str, re.Pattern[str], type[_Body]], ...] = (
-    ("POST", re.compile(r"/api/studies"), _NewStudy),
-    ("POST", re.compile(r"/api/studies/\d+/rename"), _Rename),
-    ("PUT", re.compile(r"/api/studies/\d+(/\d+)?/note"), _Note),
-    ("POST", re.compile(r"/api/studies/\d+/preference"), _Preference),
-    ("PUT", re.compile(r"/api/studies/\d+/preference_feedback_component"), _Component),
-    ("POST", re.compile(r"/api/trials/\d+/tell"), _Ending),
-    ("POST", re.compile(r"/api/trials/\d+/user-attrs"), _Attributes),
-    ("POST", re.compile(r"/api/artifacts/\d+(/\d+)?"), _Upload),
-)
 IDS = re.compile(r"/(?:api/)?(?P<of>studies|trials|csv|artifacts)/(?P<first>-?\d+)(?:/(?P<second>-?\d+)(?=/|$))?")
-DETAIL = re.compile(r"/api/studies/\d+")
+DETAIL = re.compile(r"/api/studies/(\d+)")
 
 
-class _Refusal(Exception):  # noqa: N818  (an answer, no error)
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        super().__init__(why)
-        self.status = status
+def wants_page(request: Request) -> bool:
+    """Whether a person is looking, not a program, whose `*/*` asks for no HTML."""
+    return "text/html" in request.headers.get("Accept", "")
 
 
-def well_formed(app: WsgiApp, storage: RDBStorage) -> WsgiApp:
-    """The stock application; what it could not take is answered with 400, 404 or 409 and the reason."""
+def checked(request: Request, storage: RDBStorage) -> dict[str, Any]:
+    """The request's WSGI environment as the stock application can take it.
 
-    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            environ = _checked(environ, storage)
-        except _Refusal as refusal:
-            return explained(environ, refusal.status, str(refusal))(environ, start_response)
-        except AmnlTuneError as error:
-            return explained(environ, HTTPStatus.SERVICE_UNAVAILABLE, str(error))(environ, start_response)
-        return app(environ, start_response)
-
-    return application
-
-
-def _checked(environ: Environ, storage: RDBStorage) -> Environ:
-    path = environ["PATH_INFO"].rstrip("/")
+    Raises:
+        BadRequest, NotFound, Conflict: with the reason why it cannot. StorageError: the database refuses.
+    """
+    path = request.path.rstrip("/")
     if "\0" in path:
-        raise _Refusal(HTTPStatus.BAD_REQUEST, "A path must have no zero bytes.")
-    reading = environ["REQUEST_METHOD"] in READING
-    known = IDS.match(path)
-    if known:
+        raise BadRequest("A path must have no zero bytes.")
+    if known := IDS.match(path):
         _require_known(storage, known, path)
-    if reading:
+    # Its path is decoded once, here: the stock application would leave out what is no UTF-8.
+    environ = request.environ | {"PATH_INFO": request.path.encode().decode("latin-1")}
+    environ.setdefault("HTTP_ACCEPT_ENCODING", "identity")  # the stock routes take it for granted
+    if request.method in READING:
         # The stock application takes parameters from a body, too; nobody sends one with a reading request.
-        return environ | {
-            "QUERY_STRING": _query(path, environ), "wsgi.input": BytesIO(), "CONTENT_LENGTH": "", "CONTENT_TYPE": "",
-        }  # fmt: skip
-    return _with_body(environ, path) if path.startswith("/api/") else environ
+        return _with_body(environ, b"", "") | {"QUERY_STRING": _query(path, request)}
+    if path.startswith("/api/"):
+        return _with_body(environ, json.dumps(_body(request, path)).encode(), "application/json")
+    return environ
 
 
-def _query(path: str, environ: Environ) -> str:
+def _query(path: str, request: Request) -> str:
     """The one parameter that the stock route reads, if it can."""
-    query = query_of(environ)
-    if path.startswith("/csv/"):
-        numbers = query.get("trial_ids", "").split(",")
-        if numbers != [""] and not all(_is_number(number.strip()) for number in numbers):
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "`trial_ids` must be numbers with commas between them.")
-        return f"trial_ids={','.join(number.strip() for number in numbers)}" if numbers != [""] else ""
-    if DETAIL.fullmatch(path) and "after" in query:
-        if not _is_number(query["after"]):
-            raise _Refusal(HTTPStatus.BAD_REQUEST, f"`after` must be a number from 0 to {LARGEST_ID}.")
-        return f"after={query['after']}"
+    if path.startswith("/csv/") and (listed := request.args.get("trial_ids")):
+        numbers = [number.strip() for number in listed.split(",")]
+        if not all(map(_is_number, numbers)):
+            raise BadRequest("`trial_ids` must be numbers with commas between them.")
+        return f"trial_ids={','.join(numbers)}"
+    if DETAIL.fullmatch(path) and (after := request.args.get("after")):
+        if not _is_number(after):
+            raise BadRequest(f"`after` must be a number from 0 to {LARGEST_ID}.")
+        return f"after={after}"
     return ""
 
 
@@ -139,46 +92,43 @@ def _is_number(text: str) -> bool:
 
 def _require_known(storage: RDBStorage, ids: re.Match[str], path: str) -> None:
     """Studies and trials that are there; a trial that may still be ended; a front of several objectives."""
-    study = ids["first"] if ids["of"] != "trials" else None
-    trial = ids["first"] if ids["of"] == "trials" else ids["second"]
+    study, trial = (None, ids["first"]) if ids["of"] == "trials" else (ids["first"], ids["second"])
     for what, name in (("study", study), ("trial", trial)):
         if name is not None and not _is_number(name):
-            raise _Refusal(HTTPStatus.NOT_FOUND, f"There is no {what} with such an id.")
+            raise NotFound(f"There is no {what} with such an id.")
     with storage_failures(storage.engine.url):
         try:
             objectives = len(storage.get_study_directions(int(study))) if study is not None else 0
         except KeyError:
-            raise _Refusal(HTTPStatus.NOT_FOUND, f"There is no study with the id {study}.") from None
+            raise NotFound(f"There is no study with the id {study}.") from None
         try:
             found = storage.get_trial(int(trial)) if trial is not None else None
         except KeyError:
-            raise _Refusal(HTTPStatus.NOT_FOUND, f"There is no trial with the id {trial}.") from None
+            raise NotFound(f"There is no trial with the id {trial}.") from None
     if path.endswith("/plot/pareto_front") and objectives == 1:
-        raise _Refusal(HTTPStatus.BAD_REQUEST, "A Pareto front needs several objectives, but this study has one.")
+        raise BadRequest("A Pareto front needs several objectives, but this study has one.")
     if path.endswith(("/tell", "/user-attrs")) and found is not None and found.state.is_finished():
-        raise _Refusal(HTTPStatus.CONFLICT, f"Trial {found.number} has ended already.")
+        raise Conflict(f"Trial {found.number} has ended already.")
 
 
-def _with_body(environ: Environ, path: str) -> Environ:
-    """The request with a body that its route can take, as JSON."""
-    text = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+def _body(request: Request, path: str) -> dict[str, Any]:
+    """The JSON that was sent, as its route can take it."""
     try:
-        body = json.loads(text or b"{}")
+        body = json.loads(request.get_data() or b"{}")
     except (ValueError, RecursionError):
-        raise _Refusal(HTTPStatus.BAD_REQUEST, "The body must be JSON.") from None
+        raise BadRequest("The body must be JSON.") from None
     if not isinstance(body, dict):
-        raise _Refusal(HTTPStatus.BAD_REQUEST, "The body must be a JSON object.")
-    for method, route, shape in BODIES:
-        if environ["REQUEST_METHOD"] == method and route.fullmatch(path):
-            body = _shaped(body, shape)
-    plain = json.dumps(body).encode()
-    own = {"wsgi.input": BytesIO(plain), "CONTENT_LENGTH": str(len(plain)), "CONTENT_TYPE": "application/json"}
+        raise BadRequest("The body must be a JSON object.")
+    for route, shape in SHAPES.items():
+        if re.fullmatch(route, f"{request.method} {path}"):
+            try:
+                return shape.model_validate(body).model_dump(mode="json", exclude_unset=True)
+            except ValidationError as error:
+                problems = "; ".join(f"`{'.'.join(map(str, one['loc']))}`: {one['msg']}" for one in error.errors())
+                raise BadRequest(f"The body must be what the route takes, but: {problems}.") from None
+    return body
+
+
+def _with_body(environ: dict[str, Any], body: bytes, kind: str) -> dict[str, Any]:
+    own = {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": kind}
     return {name: value for name, value in environ.items() if name != "HTTP_TRANSFER_ENCODING"} | own
-
-
-def _shaped(body: dict[str, Any], shape: type[_Body]) -> dict[str, Any]:
-    try:
-        return shape.model_validate(body).model_dump(mode="json", exclude_unset=True)
-    except ValidationError as error:
-        problems = "; ".join(f"`{'.'.join(map(str, one['loc']))}`: {one['msg']}" for one in error.errors())
-        raise _Refusal(HTTPStatus.BAD_REQUEST, f"The body must be what the route takes, but: {problems}.") from None

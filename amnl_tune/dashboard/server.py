@@ -9,7 +9,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from waitress import wasyncore
@@ -18,8 +18,10 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from amnl_tune.dashboard.http import WsgiApp
 from amnl_tune.errors import ConfigurationError, StorageError
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+"""PEP 3333."""
 
 HEAD_SECONDS = 10.0
 """From the first byte of a request to the end of its head."""
@@ -34,46 +36,48 @@ MOST_CONNECTIONS = 400
 MOST_OF_A_CLIENT = 64
 """A browser opens six; a proxy in front, which is all clients at once, may have all of them."""
 
+THREADS = 6
 HEALTH_THREADS = 2
+"""For /healthz alone, whatever the others are busy with."""
+
+LARGEST_BODY = 2**20
+"""Bytes; the longest note is far below."""
+
+POLL_SECONDS = 0.5
+"""Between two looks at whether to stop."""
+
+BELIEVED = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+"""Headers of a trusted proxy."""
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
-    """A connection that knows since when it waits for its client."""
+    """A connection that knows when the request that it is sending began."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        self.since = time.monotonic()
-        super().__init__(*given, **named)
+    began = 0.0
 
     def received(self, data: bytes) -> Any:
         before = self.request
-        if before is None:
-            self.since = time.monotonic()
         answer = super().received(data)
-        if self.request is not before and before is not None:
-            self.since = time.monotonic()  # the next request of the same client
+        if before is None or self.request is not before:  # the first bytes, or the next request of the same client
+            self.began = time.time()
         return answer
-
-    def service(self) -> None:
-        super().service()
-        self.since = time.monotonic()
-
-    def handle_write(self) -> None:
-        before = self.total_outbufs_len
-        super().handle_write()
-        if self.total_outbufs_len < before:
-            self.since = time.monotonic()
 
     @property
     def waits(self) -> bool:
         """For its client: no request of it is being answered."""
         return not self.requests
 
+    @property
+    def since(self) -> float:
+        """Of waiting for the rest of a request, or for any byte in either direction."""
+        return float(self.last_activity if self.request is None else self.began)
+
     def is_late(self, now: float) -> bool:
         """Whether the client has had its time."""
-        request = self.request
-        if request is None:
-            return self.waits and now - self.since > IDLE_SECONDS
-        return self.waits and now - self.since > (BODY_SECONDS if request.headers_finished else HEAD_SECONDS)
+        patience = IDLE_SECONDS
+        if self.request is not None:
+            patience = BODY_SECONDS if self.request.headers_finished else HEAD_SECONDS
+        return self.waits and now - self.since > patience
 
 
 class BoundedServer(TcpWSGIServer):  # type: ignore[misc]
@@ -83,53 +87,37 @@ class BoundedServer(TcpWSGIServer):  # type: ignore[misc]
     whole request is answered, however many half ones there are.
 
     Args:
-        application: to serve. listening: socket. threads: of the application.
-        health: paths of requests that get a thread of their own, whatever the others are busy with.
-        trusts: whether connections of an address are a proxy's, of many clients.
+        app: to serve. listening: its socket. sockets: all that are open, by number; filled here.
+        trusted_proxy: address whose connections are of many clients, and whose word on them is believed; `*`: any.
     """
 
     channel_class = _Channel
 
     def __init__(
-        self,
-        application: Any,
-        listening: Any,
-        *,
-        sockets: dict[int, Any],
-        threads: int,
-        health: Collection[str],
-        trusts: Callable[[str], bool],
-        **options: Any,
+        self, app: WsgiApp, listening: socket.socket, sockets: dict[int, Any], trusted_proxy: str | None
     ) -> None:
-        self._health, self._trusts = frozenset(health), trusts
-        self._lane = ThreadedTaskDispatcher()
-        self._lane.set_thread_count(HEALTH_THREADS)
-        dispatcher = ThreadedTaskDispatcher()
-        dispatcher.set_thread_count(threads)
+        self._trusted_proxy = trusted_proxy
+        self._health_dispatcher = ThreadedTaskDispatcher()
+        self._health_dispatcher.set_thread_count(HEALTH_THREADS)
         adjustments = Adjustments(
             sockets=[listening],
-            threads=threads,
+            threads=THREADS,
             connection_limit=2 * MOST_CONNECTIONS,  # never reached: at it, waitress would not accept any more
             cleanup_interval=1,
             max_request_header_size=2**16,
-            **options,
+            max_request_body_size=LARGEST_BODY,
+            ident=None,
+            trusted_proxy=trusted_proxy,
+            trusted_proxy_headers=BELIEVED if trusted_proxy else set(),
+            clear_untrusted_proxy_headers=True,
         )
-        super().__init__(
-            application,
-            sockets,
-            True,
-            listening,
-            dispatcher=dispatcher,
-            adj=adjustments,
-            bind_socket=False,
-            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
-        )
+        sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
+        super().__init__(app, sockets, True, listening, adj=adjustments, bind_socket=False, sockinfo=sockinfo)
 
     def add_task(self, task: _Channel) -> None:
         """A request that is whole."""
         path = getattr(task.requests[0], "path", None)  # none where the head could not be read
-        lane = self._lane if path in self._health else self.task_dispatcher
-        lane.add_task(task)
+        (self._health_dispatcher if path == "/healthz" else self.task_dispatcher).add_task(task)
 
     def handle_accept(self) -> None:
         known = set(self.active_channels)
@@ -137,38 +125,27 @@ class BoundedServer(TcpWSGIServer):  # type: ignore[misc]
         for name in set(self.active_channels) - known:
             self._make_room(self.active_channels[name])
 
-    def maintenance(self, _: float) -> None:
+    def maintenance(self, now: float) -> None:
         """Every second: those that are late are closed."""
-        now = time.monotonic()
         for channel in list(self.active_channels.values()):
             if channel.is_late(now):
                 channel.will_close = True
 
     def end(self) -> None:
         """Finishes what is under way, for a few seconds, and closes everything."""
-        for dispatcher in (self.task_dispatcher, self._lane):
+        for dispatcher in (self.task_dispatcher, self._health_dispatcher):
             dispatcher.shutdown()
         for channel in list(self.active_channels.values()):
             channel.handle_close()  # with its buffers, which may be files
 
     def _make_room(self, new: _Channel) -> None:
-        everybody = list(self.active_channels.values())
-        client = new.addr[0]
-        crowd = everybody
-        if len(everybody) <= MOST_CONNECTIONS:
-            crowd = [] if self._trusts(client) else [channel for channel in everybody if channel.addr[0] == client]
-            if len(crowd) <= MOST_OF_A_CLIENT:
+        crowd = list(self.active_channels.values())
+        if len(crowd) <= MOST_CONNECTIONS:
+            crowd = [channel for channel in crowd if channel.addr[0] == new.addr[0]]
+            if len(crowd) <= MOST_OF_A_CLIENT or self._trusted_proxy in {"*", new.addr[0]}:
                 return
         waiting = [channel for channel in crowd if channel.waits and channel is not new]
         min(waiting, key=lambda channel: channel.since, default=new).handle_close()
-
-
-THREADS = 6
-LARGEST_BODY = 2**20
-"""Bytes; the longest note is far below."""
-
-POLL_SECONDS = 0.5
-"""Between two looks at whether to stop."""
 
 
 def is_local(host: str) -> bool:
@@ -183,7 +160,6 @@ def serve(
     port: int,
     ready: Callable[[str], None],
     stop: threading.Event,
-    prefix: str = "",
     trusted_proxy: str | None = None,
 ) -> None:
     """Serves until `stop` is set; requests under way are finished, for a few seconds.
@@ -193,7 +169,6 @@ def serve(
         host: name or address to listen on. port: 0 takes a free one.
         ready: called with the URL once it answers.
         stop: set by a signal or by another thread.
-        prefix: of the paths, for the URL.
         trusted_proxy: address whose X-Forwarded-For, -Proto and -Host are believed; `*`: any.
 
     Raises:
@@ -201,25 +176,10 @@ def serve(
     """
     listening = _listen(host, port)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for several things at once
-    trust = {
-        "trusted_proxy": trusted_proxy,
-        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
-    }
     sockets: dict[int, Any] = {}
-    server = BoundedServer(
-        app,
-        listening,
-        sockets=sockets,
-        threads=THREADS,
-        health={"/healthz", f"{prefix}/healthz"},
-        trusts=lambda address: trusted_proxy in {"*", address},
-        ident=None,
-        max_request_body_size=LARGEST_BODY,
-        clear_untrusted_proxy_headers=True,
-        **(trust if trusted_proxy else {}),
-    )
+    server = BoundedServer(app, listening, sockets, trusted_proxy)
     try:
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}{prefix}/")
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/")
         while not stop.is_set():
             wasyncore.loop(timeout=POLL_SECONDS, use_poll=True, map=sockets, count=1)
     finally:

@@ -1,7 +1,5 @@
 """Who has logged in, and how often one may try. Sessions are signed, so that any process with the secret knows them."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -9,6 +7,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from amnl_tune.dashboard.credentials import Credentials
 
@@ -26,67 +26,66 @@ MOST_CLIENTS = 10_000
 
 
 class Sessions:
-    """Issues and knows sessions: `user.expiry.nonce.signature`, keyed by the secret and the user's own hash."""
+    """Issues and knows sessions: a user's name, a nonce and a digest of what the login depended on, signed."""
 
-    def __init__(self, credentials: Credentials, secret: bytes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, credentials: Credentials, secret: bytes) -> None:
         self._credentials = credentials
         self._secret = secret
-        self._clock = clock
+        signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+        self._signer = URLSafeTimedSerializer(secret, salt="amnl-tune session", signer_kwargs=signing)
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._basic: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def issue(self, user: str) -> str:
         """A new session of a user whose password was right."""
-        name = base64.urlsafe_b64encode(user.encode()).rstrip(b"=").decode()
-        content = f"{name}.{int(self._clock()) + LIFETIME}.{secrets.token_urlsafe(9)}"
-        return f"{content}.{self._signature(content, user)}"
+        return self._signer.dumps([user, secrets.token_urlsafe(9), self._stamp(user)])
 
     def user_of(self, session: str) -> str | None:
         """Whose valid session it is; None if it is forged, over, ended, or of somebody who is no user any more."""
-        content, _, signature = session.rpartition(".")
-        try:
-            name, expiry, _ = content.split(".")
-            user = base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
-            valid = hmac.compare_digest(signature.encode(), self._signature(content, user).encode())
-            fresh = valid and int(expiry) > self._clock()
-        except (ValueError, binascii.Error):
-            return None
-        with self._lock:
-            return user if fresh and session not in self._ended else None
+        return self._read(session)[0]
 
     def end(self, session: str) -> None:
         """Logs out: the session is worth nothing any more, wherever a copy of it may be."""
-        if self.user_of(session) is None:
+        user, nonce = self._read(session)
+        if user is None:
             return
         with self._lock:
-            now = self._clock()
-            self._ended[session] = now + LIFETIME
-            while self._ended and next(iter(self._ended.values())) < now:
+            self._ended[nonce] = time.time() + LIFETIME
+            while next(iter(self._ended.values())) < time.time():
                 self._ended.popitem(last=False)
 
     def known_basic(self, header: str) -> str | None:
         """The user of an Authorization header that was right a short while ago."""
         with self._lock:
-            user, until = self._basic.get(self._digest(header), ("", 0.0))
-            return user if until > self._clock() else None
+            user, until = self._basic.get(self._digest(header.encode()), ("", 0.0))
+            return user if until > time.time() else None
 
     def remember_basic(self, header: str, user: str) -> None:
         """Hashing a password takes a tenth of a second and more; a program sends it with every request."""
         with self._lock:
-            self._basic[self._digest(header)] = (user, self._clock() + BASIC_LIFETIME)
+            self._basic[self._digest(header.encode())] = (user, time.time() + BASIC_LIFETIME)
             while len(self._basic) > MOST_CLIENTS:
                 self._basic.popitem(last=False)
 
-    def _digest(self, header: str) -> bytes:
-        return hmac.digest(self._secret, header.encode(), "sha256")
+    def _read(self, session: str) -> tuple[str | None, str]:
+        """User and nonce: a signature has several spellings in Base64, so that the text names no session."""
+        try:
+            user, nonce, stamp = self._signer.loads(session, max_age=LIFETIME)
+        except BadData:
+            return None, ""
+        known = self._stamp(user)
+        with self._lock:
+            valid = bool(known) and hmac.compare_digest(stamp, known) and nonce not in self._ended
+        return (user if valid else None), nonce
 
-    def _signature(self, content: str, user: str) -> str:
-        stamp = self._credentials.stamp(user)
-        if stamp is None:
-            raise ValueError(user)
-        key = hmac.digest(self._secret, stamp, "sha256")
-        return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
+    def _stamp(self, user: str) -> str:
+        """Another one when the user's password or the token is another; "" if there is no such user."""
+        secret = self._credentials.stamp(user)
+        return self._digest(secret).hex() if secret else ""
+
+    def _digest(self, content: bytes) -> bytes:
+        return hmac.digest(self._secret, content, "sha256")
 
 
 class Throttle:

@@ -22,7 +22,7 @@ from amnl_tune.database.schema import current_revision, head_revision, known_rev
 from amnl_tune.database.tables import VERSION_TABLE
 from amnl_tune.database.urls import database_file, shown_url
 from amnl_tune.documents import brief
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StorageKind
 from amnl_tune.files import writing
 from amnl_tune.settings import sqlite_url
 from amnl_tune.unfinished import unfinished
@@ -135,12 +135,16 @@ def _known_revision(source: Connection, place: str) -> str:
     revision = current_revision(source)
     if revision is None:
         raise StorageError(
-            f"{place} must hold studies of amnl-tune, but it has no table {VERSION_TABLE}; choose another"
+            f"{place} must hold studies of amnl-tune, but it has no table {VERSION_TABLE}",
+            "choose another",
+            kind=StorageKind.EMPTY,
         )
     if revision not in known_revisions():
         raise StorageError(
             f"{place} must not be newer than amnl-tune, but its schema {revision} is unknown to this version, which "
-            f"knows up to {head_revision()}; upgrade amnl-tune"
+            f"knows up to {head_revision()}",
+            "upgrade amnl-tune",
+            kind=StorageKind.NEWER,
         )
     return revision
 

@@ -94,11 +94,13 @@ class Ledger:
         self.engine.dispose()
 
 
+NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch from clock_timestamp())"}
+"""SQL for seconds since 1970 (UTC), by dialect; within a PostgreSQL transaction, too, it goes on."""
+
+
 def database_time(session: Session) -> float:
     """Seconds since 1970 (UTC) by the database's clock: leases do not depend on how well hosts agree."""
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    now = "(julianday('now') - 2440587.5) * 86400.0" if sqlite else "extract(epoch from clock_timestamp())"
-    return float(session.execute(text(f"select {now}")).scalar_one())
+    return float(session.execute(text(f"select {NOW[session.get_bind().dialect.name]}")).scalar_one())
 
 
 def insert_if_absent(session: Session, table: type[DeclarativeBase], **values: Any) -> None:

@@ -137,7 +137,12 @@ def storage_failures(url: URL) -> Iterator[None]:
         kind = StorageAwayError if failure.away else StorageError
         place = shown_url(url)
         reason = without_secrets(_first_line(cause), url.render_as_string(hide_password=False))
-        raise kind(f"The storage {place} must answer, but: {reason}; {failure.remedy}") from error
+        raise kind(f"The storage {place} must answer, but: {reason}", failure.remedy) from error
+
+
+def next_pause(pause: float) -> float:
+    """Seconds until a database that is away is asked again, after a pause: 0.25 at first, then twice it, up to 5."""
+    return min(max(0.25, pause * 2), 5.0)
 
 
 def _failure(error: BaseException, url: URL) -> Failure | None:

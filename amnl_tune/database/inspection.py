@@ -11,10 +11,12 @@ from sqlalchemy import Connection, text
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import StudyRow
 from amnl_tune.database.optuna_schema import made_by, revision_here, revision_wanted
-from amnl_tune.database.schema import current_revision, head_revision, known_revisions, outdated, require_whole
+from amnl_tune.database.schema import current_revision, head_revision, known_revisions, other_schema, require_whole
 from amnl_tune.database.tables import OPTUNA_VERSION_TABLE, require_own_database, table_names
 from amnl_tune.database.urls import database_file, shown_url
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StorageKind
+
+SERVERS = {"sqlite": ("SQLite", "select sqlite_version()"), "postgresql": ("PostgreSQL", "show server_version")}
 
 
 @dataclass(frozen=True)
@@ -75,24 +77,26 @@ class DatabaseStatus:
     file: SqliteFile | None
 
     @property
-    def problem(self) -> str | None:
-        """Why this version cannot work on it, with the remedy; None if it can."""
+    def problem(self) -> StorageError | None:
+        """Why this version cannot work on it; None if it can."""
         if self.schema is None:
-            return f"{self.url} must hold amnl-tune's tables, but it holds none; run `amnl-tune db upgrade`"
+            what = f"{self.url} must hold amnl-tune's tables, but it holds none"
+            return StorageError(what, "run `amnl-tune db upgrade`", kind=StorageKind.EMPTY)
         if self.schema not in known_revisions():
-            return (
-                f"{self.url} must not be newer than amnl-tune, but its schema {self.schema} is unknown to this "
-                "version; upgrade amnl-tune"
+            what = (
+                f"{self.url} must not be newer than amnl-tune, but its schema {self.schema} is unknown to this version"
             )
+            return StorageError(what, "upgrade amnl-tune", kind=StorageKind.NEWER)
         if self.schema != self.schema_wanted:
-            return outdated(self.schema)
+            return other_schema(self.schema)
         if self.optuna_schema != self.optuna_schema_wanted:
-            return (
-                f"Optuna's schema must be {self.optuna_schema_wanted}, but it is {self.optuna_schema or 'missing'}; "
-                "install the version of Optuna that the other workers have (amnl-tune needs Optuna 5)"
+            return StorageError(
+                f"Optuna's schema must be {self.optuna_schema_wanted}, but it is {self.optuna_schema or 'missing'}",
+                "install the version of Optuna that the other workers have (amnl-tune needs Optuna 5)",
             )
         if self.file and self.file.integrity != "ok":
-            return f"{self.file.path} must be whole, but: {self.file.integrity}; see `amnl-tune db restore --help`"
+            what = f"{self.file.path} must be whole, but: {self.file.integrity}"
+            return StorageError(what, "see `amnl-tune db restore --help`")
         return None
 
 
@@ -115,17 +119,21 @@ def database_status(storage: str) -> DatabaseStatus:
             require_own_database(connection, ledger.url)
             require_whole(connection, ledger.url)
             there = set(sa.inspect(connection).get_table_names())
+            kind, version = SERVERS[connection.dialect.name]
+            server = f"{kind} {connection.scalar(text(version))}"
+            table = sa.table(StudyRow.__tablename__, sa.column("name"), sa.column("created_at"))  # as in every schema
+            oldest_first = sa.select(table.c.name).order_by(table.c.created_at)
             return DatabaseStatus(
                 url=shown_url(ledger.url),
                 kind=connection.dialect.name,
-                server=_server(connection),
+                server=server,
                 schema=current_revision(connection),
                 schema_wanted=head_revision(),
                 optuna_schema=revision_here(connection) if OPTUNA_VERSION_TABLE in there else None,
                 optuna_schema_wanted=revision_wanted(),
                 optuna_made_by=made_by(connection) if "version_info" in there else None,
                 tables=_sizes(connection, sorted(there & table_names())),
-                studies=_studies(connection) if StudyRow.__tablename__ in there else (),
+                studies=tuple(connection.scalars(oldest_first)) if StudyRow.__tablename__ in there else (),
                 connections=connections(connection),
                 file=_file(connection, path),
             )
@@ -150,17 +158,6 @@ def connections(connection: Connection) -> Connections | None:
 
 def _number(connection: Connection, query: str) -> int:
     return int(connection.execute(text(query)).scalar_one())
-
-
-def _server(connection: Connection) -> str:
-    if connection.dialect.name == "sqlite":
-        return f"SQLite {connection.scalar(text('select sqlite_version()'))}"
-    return f"PostgreSQL {connection.scalar(text('show server_version'))}"
-
-
-def _studies(connection: Connection) -> tuple[str, ...]:
-    table = sa.table(StudyRow.__tablename__, sa.column("name"), sa.column("created_at"))  # as in every schema
-    return tuple(connection.scalars(sa.select(table.c.name).order_by(table.c.created_at)))
 
 
 def _sizes(connection: Connection, names: list[str]) -> tuple[TableSize, ...]:

@@ -45,7 +45,8 @@ def exclusive(ledger: Ledger, *, longest: float = LONGEST_WAIT) -> Iterator[Sess
     began = told = time.monotonic()
     while True:
         with ledger.write() as session:
-            if _taken(session):
+            sqlite = session.get_bind().dialect.name == "sqlite"
+            if sqlite or session.scalar(text("select pg_try_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}):
                 yield session
                 return
             holder = _holder(session)
@@ -60,12 +61,6 @@ def exclusive(ledger: Ledger, *, longest: float = LONGEST_WAIT) -> Iterator[Sess
             logger.warning("waiting for another process that makes tables or studies: %s", holder)
             told = now
         time.sleep(POLL_SECONDS)
-
-
-def _taken(session: Session) -> bool:
-    if session.get_bind().dialect.name == "sqlite":
-        return True
-    return bool(session.scalar(text("select pg_try_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}))
 
 
 def _holder(session: Session) -> str:

@@ -170,7 +170,11 @@ class EpochRow(Base):
 
     `reported` is what Optuna got: the running best, so that a pruned trial's value is its best. Trials of one `study`
     and `bracket` compete at equal `number`; promoted runs have no bracket. `bin` is that of `reported`
-    (`ledger/competition.py`). `pruned` is the decision, made once.
+    (`ledger/standing.py`). `pruned` is the decision, made once.
+
+    What configuration and data decide of an epoch has a `tag` here, its name in TensorBoard, and is a field of the same
+    name in `training.fit.EpochResult`: reports, frames, CSV, a replay's comparison, TensorBoard and MLflow follow
+    from `EPOCH_FIGURES`. RMSE in cycles, losses as EpochResult says; null: not finite.
     """
 
     __tablename__ = "amnl_epochs"
@@ -183,14 +187,20 @@ class EpochRow(Base):
     bin: Mapped[int]
     reported: Mapped[float]
     pruned: Mapped[bool]
-    train_rul_loss: Mapped[float | None]
-    train_health_loss: Mapped[float | None]
-    learning_rate: Mapped[float]
-    validation_rmse: Mapped[float | None]
-    best_validation_rmse: Mapped[float | None]
+    validation_rmse: Mapped[float | None] = mapped_column(info={"tag": "validation/rmse"})
+    best_validation_rmse: Mapped[float | None] = mapped_column(info={"tag": "validation/best_rmse"})
+    train_rul_loss: Mapped[float | None] = mapped_column(info={"tag": "loss/rul"})
+    train_health_loss: Mapped[float | None] = mapped_column(info={"tag": "loss/health"})
+    learning_rate: Mapped[float] = mapped_column(info={"tag": "learning_rate"})
     samples: Mapped[int]
     seconds: Mapped[float]
     recorded_at: Mapped[float]
+
+
+EPOCH_FIGURES: dict[str, str] = {
+    column.name: column.info["tag"] for column in EpochRow.__table__.columns if "tag" in column.info
+}
+"""Each figure's tag by its name, in the order of tables."""
 
 
 class TallyRow(Base):
@@ -207,7 +217,7 @@ class TallyRow(Base):
 
 class WorkerRow(Base):
     """A worker process. `process_started` tells a reused process number from the worker's own: seconds since its host's
-    boot, of which `host` tells one from the next (`search.host`).
+    boot, of which `host` tells one from the next (`amnl_tune.host`).
 
     `accelerators` is its share of devices: 0.25 of a GPU, 1 for a whole one or for a CPU worker. `clock_skew` is its
     clock less the database's at the start, in seconds. `artifacts` is the URL that it keeps checkpoints at.

@@ -20,7 +20,7 @@ from amnl_tune.database.models import Base
 from amnl_tune.database.optuna_schema import make_tables
 from amnl_tune.database.tables import VERSION_TABLE, require_own_database
 from amnl_tune.database.urls import parse_url, shown_url
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StorageKind
 
 PING_SECONDS = 0.5
 
@@ -68,11 +68,15 @@ def upgrade(storage: str, *, revision: str = "head") -> None:
 
 
 def require_schema(storage: str) -> None:
-    """Raises StorageError unless `upgrade` has been run by this version."""
+    """Raises StorageError unless `upgrade` has been run by this version; its kind says what is in the way."""
     url = parse_url(storage)
-    missing = f"The storage {shown_url(url)} must hold studies, but it holds none; "
+    empty = StorageError(
+        f"The storage {shown_url(url)} must hold studies, but it holds none",
+        "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage",
+        kind=StorageKind.EMPTY,
+    )
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
+        raise empty
     ledger = Ledger(storage)
     try:
         with ledger.read() as session:
@@ -82,16 +86,17 @@ def require_schema(storage: str) -> None:
     finally:
         ledger.close()
     if current is None:
-        raise StorageError(missing + "run `amnl-tune run studies/quickstart.toml`, or set --home or --storage")
+        raise empty
     if current != head_revision():
-        raise StorageError(outdated(current))
+        raise other_schema(current)
 
 
-def outdated(revision: str) -> str:
-    """Rule, values and remedy where a schema is not this version's."""
-    return (
-        f"The storage's schema must be {head_revision()}, but it is {revision}; run `amnl-tune db upgrade`, with one "
-        "version of amnl-tune everywhere"
+def other_schema(revision: str) -> StorageError:
+    """What is said where a schema is not this version's; its kind is OUTDATED or NEWER."""
+    return StorageError(
+        f"The storage's schema must be {head_revision()}, but it is {revision}",
+        "run `amnl-tune db upgrade`, with one version of amnl-tune everywhere",
+        kind=StorageKind.OUTDATED if revision in known_revisions() else StorageKind.NEWER,
     )
 
 
@@ -141,5 +146,7 @@ def _refuse_newer(connection: sa.Connection, url: URL) -> None:
     if current is not None and current not in known_revisions():
         raise StorageError(
             f"The storage {shown_url(url)} must not be newer than amnl-tune, but its schema "
-            f"{current} is unknown to this version; upgrade amnl-tune"
+            f"{current} is unknown to this version",
+            "upgrade amnl-tune",
+            kind=StorageKind.NEWER,
         )

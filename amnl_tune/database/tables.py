@@ -43,20 +43,16 @@ def require_own_database(connection: Connection, url: URL) -> None:
             f"another program ({shown}); make an empty one and name it with --storage"
         )
     if connection.dialect.name != "sqlite":
-        _require_schema(connection, url)
-        _require_utf8(connection, url)
+        _require_postgresql_fit(connection, url)
 
 
-def _require_schema(connection: Connection, url: URL) -> None:
+def _require_postgresql_fit(connection: Connection, url: URL) -> None:
     if connection.scalar(text("select current_schema()")) is None:
         raise StorageError(
             f"The role must find a schema for its tables, but of {shown_url(url)}'s search_path "
             f"({connection.scalar(text('show search_path'))}) there is none; make a schema (`create schema amnl`) and "
             "let the role find it (`alter role ROLE set search_path = amnl`)"
         )
-
-
-def _require_utf8(connection: Connection, url: URL) -> None:
     encoding = connection.scalar(text("show server_encoding"))
     if encoding != "UTF8":
         raise StorageError(

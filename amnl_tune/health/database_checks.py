@@ -92,8 +92,7 @@ def study_files(case: Case) -> Iterator[Finding]:
     rows = [row for row in all_studies(case.ledger) if case.study in {None, row.name}]
     _, problems = told_apart(rows)
     for problem in problems.values():
-        what, _, remedy = problem.rpartition("; ")
-        yield Finding(Severity.ERROR, "studies", what, remedy)
+        yield Finding(Severity.ERROR, "studies", problem.what, problem.remedy)
 
 
 def strangers(case: Case) -> Iterator[Finding]:

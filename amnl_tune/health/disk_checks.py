@@ -1,38 +1,24 @@
 """Room on this host's disks, and checkpoints that nobody needs any more."""
 
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
 
-from amnl_tune.artifacts import ArtifactStore
+from amnl_tune.artifacts import LAST, ArtifactStore, RunKey, is_checkpoint, is_kept, run_of
 from amnl_tune.database.models import RunRow, RunStatus, StudyRow
 from amnl_tune.health.finding import Case, Finding, Severity
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.ledger.stored import told_apart
 from amnl_tune.masking import masked
-from amnl_tune.search.checkpoints import LAST
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.unfinished import abandoned
 
 LEAST_BYTES = 1e9
 LEAST_SHARE = 0.05
-
-RUN_FOLDER = re.compile(r"trial-(?P<trial>\d{5,})|promotion-(?P<promotion>\d{3,})-run-(?P<slot>\d{2,})")
-CHECKPOINT = re.compile(
-    r"checkpoint(-[\w.-]+)?\.pt|\.(checkpoint(-[\w.-]+)?|last|epoch-\d+)\.pt\.[0-9a-f]{32}(\.unfinished)?"
-)
-"""A checkpoint, or what a process that was killed left of one. Weights of promoted runs have other names."""
-
-KEPT = re.compile(r"last\.pt|epoch-\d{5,}\.pt")
-"""A checkpoint that is kept beyond its run's end (`keep_every`, `keep_last`)."""
-
-RunKey = tuple[str, int, int]
-"""Study, promotion (0: the search), and trial number or the promotion's slot."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +33,21 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """Checkpoints as they lie in an artifact store: `STUDY/RUN/checkpoint-000001.pt`.
-
-    The one place here that knows where artifacts are; what is not named like ours does not exist for it.
-    """
+    """Checkpoints in an artifact store; what is not named like ours does not exist for it."""
 
     store: ArtifactStore
 
-    def runs(self, wanted: re.Pattern[str] = CHECKPOINT) -> list[RunFiles]:
-        """Every run folder with a checkpoint of that name in it. Raises StorageError."""
+    def runs(self, wanted: Callable[[str], bool] = is_checkpoint) -> list[RunFiles]:
+        """Every run folder with a file of such a name in it. Raises StorageError."""
         folders = [(study, run) for study in self.store.names() for run in self.store.names(study)]
         return [found for study, run in folders if (found := self._run(study, run, wanted))]
 
-    def _run(self, study: str, run: str, wanted: re.Pattern[str]) -> RunFiles | None:
-        named = RUN_FOLDER.fullmatch(run)
-        if not named:
-            return None
+    def _run(self, study: str, run: str, wanted: Callable[[str], bool]) -> RunFiles | None:
+        key = run_of(study, run)
         folder = f"{study}/{run}"
-        files = tuple(name for name in self.store.names(folder) if wanted.fullmatch(name))
-        if not files:
+        files = tuple(name for name in self.store.names(folder) if wanted(name)) if key else ()
+        if key is None or not files:
             return None
-        key = (study, int(named["promotion"] or 0), int(named["trial"] or named["slot"]))
         return RunFiles(key, folder, files, sum(self.store.size(f"{folder}/{name}") for name in files))
 
     def delete(self, run: RunFiles) -> None:
@@ -81,10 +61,10 @@ def leftovers(case: Case) -> Iterator[Finding]:
     kept = CheckpointFiles(case.artifacts.store)
     there = kept.runs()  # before the rows: a run's row is older than its folder
     if case.study is not None:
-        there = [run for run in there if run.key[0] == case.study]
+        there = [run for run in there if run.key.study == case.study]
     needed, known = _needed(case)
-    orphans = [run for run in there if run.key not in needed and run.key[0] in known]
-    foreign = [run for run in [*there, *kept.runs(KEPT)] if run.key[0] not in known | {case.study}]
+    orphans = [run for run in there if run.key not in needed and run.key.study in known]
+    foreign = [run for run in [*there, *kept.runs(is_kept)] if run.key.study not in known | {case.study}]
     if orphans:
         yield Finding(
             Severity.WARNING,
@@ -110,8 +90,8 @@ def kept_checkpoints(case: Case) -> Iterator[Finding]:
     with case.ledger.read() as session:
         specs, _ = told_apart(session.scalars(select(StudyRow)))
     wanted = set(specs) if case.study is None else {case.study} & set(specs)
-    there = [run for run in files.runs(KEPT) if run.key[0] in wanted]
-    dropped = [run for run in (_dropped(files, run, specs[run.key[0]]) for run in there) if run.files]
+    there = [run for run in files.runs(is_kept) if run.key.study in wanted]
+    dropped = [run for run in (_dropped(files, run, specs[run.key.study]) for run in there) if run.files]
     if dropped:
         yield Finding(
             Severity.WARNING,
@@ -129,7 +109,7 @@ def kept_checkpoints(case: Case) -> Iterator[Finding]:
 
 def _dropped(files: CheckpointFiles, run: RunFiles, spec: StudySpec) -> RunFiles:
     """Those of a run's kept checkpoints that its study does not ask for."""
-    promoted = run.key[1] > 0
+    promoted = run.key.promotion > 0
     every = spec.promotion.keep_every if promoted else spec.trial.keep_every
     asked = {True: promoted and spec.promotion.keep_last, False: every is not None}
     names = tuple(name for name in run.files if not asked[name == LAST])
@@ -149,7 +129,7 @@ def _needed(case: Case) -> tuple[set[RunKey], set[str]]:
         promotable = promotion == 0 and status is RunStatus.COMPLETE and one_horizon
         if status not in FINISHED or promotable:
             number = slot if promotion else trial
-            needed |= {(study, promotion, number)} if number is not None else set()
+            needed |= {RunKey(study, promotion, number)} if number is not None else set()
     return needed, {*specs, *unreadable}
 
 

@@ -42,20 +42,14 @@ class Treated:
 
     @property
     def is_error(self) -> bool:
-        """Still."""
+        """Whether results or data are still at risk after what was done."""
         return self.finding.severity is Severity.ERROR and self.done is None
 
     def plain(self) -> dict[str, Any]:
-        """JSON-serialisable."""
+        """JSON-serialisable: severity, check, what, remedy, fixable, done."""
         found = self.finding
-        return {
-            "severity": str(found.severity),
-            "check": found.check,
-            "what": found.what,
-            "remedy": found.remedy,
-            "fixable": found.fixable,
-            "done": self.done,
-        }
+        told = {name: str(getattr(found, name)) for name in ("severity", "check", "what", "remedy")}
+        return told | {"fixable": found.fixable, "done": self.done}
 
 
 def examine(storage: str, artifacts: Artifacts, study: str | None = None, *, fix: bool = False) -> list[Treated]:
@@ -72,8 +66,7 @@ def examine(storage: str, artifacts: Artifacts, study: str | None = None, *, fix
     """
     status = database_status(storage)
     if status.problem:
-        what, _, remedy = status.problem.rpartition("; ")
-        return [Treated(Finding(Severity.ERROR, "schema", what, remedy), None)]
+        return [Treated(Finding(Severity.ERROR, "schema", status.problem.what, status.problem.remedy), None)]
     ledger = Ledger(storage)
     try:
         if study is not None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from amnl_tune.database.engine import Ledger, database_time
-from amnl_tune.database.models import AttemptRow, Outcome, RunRow, RunStatus
+from amnl_tune.database.models import RunRow, RunStatus
 from amnl_tune.health.finding import Case, Finding, Severity
+from amnl_tune.ledger.leases import take_back
 from amnl_tune.ledger.workers import Presence, bury_dead
 
 
@@ -54,26 +55,9 @@ def _abandoned(case: Case) -> list[_Abandoned]:
 
 
 def _hand_back(ledger: Ledger, one: _Abandoned) -> str:
-    """As if the worker had released it; nothing where it renewed its lease or another one took over meanwhile."""
-    run = one.run
-    with ledger.write() as session:
-        now = database_time(session)
-        released = session.execute(
-            update(RunRow)
-            .where(RunRow.id == run.id, RunRow.owner == run.owner, RunRow.fence == run.fence)
-            .where(RunRow.status == RunStatus.RUNNING, RunRow.expires_at == run.expires_at)
-            .values(status=RunStatus.WAITING, owner=None, expires_at=None)
-        )
-        if released.rowcount != 1:  # type: ignore[attr-defined]
-            return f"{one.name}: left alone, somebody is at work on it again"
-        session.execute(
-            update(AttemptRow)
-            .where(AttemptRow.run == run.id, AttemptRow.fence == run.fence, AttemptRow.outcome.is_(None))
-            .values(
-                ended_at=now, epochs_after=run.epochs_done, outcome=Outcome.VANISHED, reason="handed back by doctor"
-            )
-        )
-    return f"{one.name}: handed back after epoch {run.epochs_done}; the next worker goes on with it"
+    if not take_back(ledger, one.run):
+        return f"{one.name}: left alone, somebody is at work on it again"
+    return f"{one.name}: handed back after epoch {one.run.epochs_done}; the next worker goes on with it"
 
 
 def dead_workers(case: Case) -> Iterator[Finding]:

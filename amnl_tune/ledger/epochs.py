@@ -10,13 +10,13 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.dialects import postgresql
 
-from amnl_tune.database.engine import LOCK_MILLISECONDS, Ledger
+from amnl_tune.database.engine import LOCK_MILLISECONDS, NOW, Ledger
 from amnl_tune.database.failures import storage_failures
+from amnl_tune.database.models import EpochRow
 from amnl_tune.ledger.leases import Lease, LeaseLostError
 from amnl_tune.ledger.standing import TALLIED, Competition, bin_of
-
-NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch from clock_timestamp())"}
 
 HELD = """
 update amnl_runs set
@@ -35,11 +35,16 @@ PATIENCE = {
 DECIDED = """
 select coalesce((select pruned from amnl_epochs where run = :run and number = :number), ({verdict})) as pruned"""
 
-COLUMNS = ("run", "number", "study", "bracket", "bin", "reported", "train_rul_loss", "train_health_loss",
-           "learning_rate", "validation_rmse", "best_validation_rmse", "samples", "seconds")  # fmt: skip
+COLUMNS = {
+    column.name: column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+    for column in EpochRow.__table__.columns
+    if column.name not in {"recorded_at", "pruned"}
+}
+"""What a report says, with its SQL type: PostgreSQL cannot tell it from a parameter in a `select`. SQLite knows the
+same words."""
 KEPT = f"""
 insert into amnl_epochs ({", ".join(COLUMNS)}, recorded_at, pruned)
-select {", ".join(f"cast(:{name} as {{{name}}})" for name in COLUMNS)}, {{now}}, {{pruned}} {{source}}
+select {", ".join(f"cast(:{name} as {kind})" for name, kind in COLUMNS.items())}, {{now}}, {{pruned}} {{source}}
 on conflict (run, number) do nothing
 returning study, bracket, number, bin"""
 
@@ -57,9 +62,6 @@ case when busy_limit is null then false else
     where r.study = :study and r.promotion = 0 and r.id <> :run and r.status in ('waiting', 'running')) >= busy_limit
 end as spent
 from amnl_studies where name = :study"""
-
-TYPES = {"run": "integer", "number": "integer", "study": "varchar", "bracket": "integer", "bin": "integer",
-         "samples": "integer"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class ReportLine:
 
         Args:
             lease: the run's.
-            epoch: values of EpochRow's columns but `run`, `bin`, `pruned` and `recorded_at`.
+            epoch: values of EpochRow's columns but `run`, `bin`, `pruned` and `recorded_at`; a figure that it lacks is
+                null, as in what a checkpoint of an earlier version tells.
             ttl: seconds that the lease lasts from now.
             busy_seconds: accelerator time of the run up to here, all attempts.
             competition: None: the epoch decides nothing.
@@ -109,6 +112,7 @@ class ReportLine:
         """
         competition = competition or Competition()
         values = {
+            **dict.fromkeys(COLUMNS),
             **epoch,
             **(competition.parameters or {}),
             "run": lease.run,
@@ -157,12 +161,11 @@ def _in_one_statement(connection: Connection, competition: Competition, values: 
 @cache
 def _statement(query: str, tallied: bool) -> TextClause:
     now = NOW["postgresql"]
-    types = {name: TYPES.get(name, "double precision") for name in COLUMNS}
     tally = f"tallied as ({TALLIED.format(source='kept')}), " if tallied else ""
     return text(
         f"with held as ({HELD.format(now=now, patience=PATIENCE['postgresql'])}), "
         f"decided as ({DECIDED.format(verdict=query)}), "
-        f"kept as ({KEPT.format(now=now, pruned='(select pruned from decided)', source='from held', **types)}), {tally}"
+        f"kept as ({KEPT.format(now=now, pruned='(select pruned from decided)', source='from held')}), {tally}"
         f"shown as ({SHOWN.format(trial_id='trial_id', source='from held where trial_id is not null')}) "
         "select (select count(*) from held) as held, (select pruned from decided) as pruned, "
         f"{STANDING.format(now=now)}"
@@ -189,14 +192,13 @@ def _in_one_transaction(connection: Connection, competition: Competition, values
 @cache
 def _statements(query: str) -> tuple[TextClause, ...]:
     now = NOW["sqlite"]
-    types = {name: "text" if TYPES.get(name) == "varchar" else TYPES.get(name, "real") for name in COLUMNS}
     always = "where true"  # SQLite's parser needs it before `on conflict`
     return tuple(
         text(statement)
         for statement in (
             HELD.format(now=now, patience=PATIENCE["sqlite"]),
             DECIDED.format(verdict=query),
-            KEPT.format(now=now, pruned=":pruned", source=always, **types),
+            KEPT.format(now=now, pruned=":pruned", source=always),
             TALLIED.format(source="amnl_epochs where run = :run and number = :number"),
             SHOWN.format(trial_id=":trial_id", source=always),
             f"select {STANDING.format(now=now)}",

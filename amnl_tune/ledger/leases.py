@@ -228,7 +228,8 @@ def finish(
     if reason:
         values["reason"] = reason
     with ledger.write(within) as session:
-        study = _study_of(session, lease)
+        of_run = select(StudyRow).join(RunRow, RunRow.study == StudyRow.name).where(RunRow.id == lease.run)
+        study = session.scalars(of_run.with_for_update(of=StudyRow)).one()  # locked before the run, as `claim` does
         now = database_time(session)
         _write(session, lease, **values, result=json.dumps(result) if result else None, finished_at=now)
         run = session.get_one(RunRow, lease.run)
@@ -239,21 +240,38 @@ def finish(
             session.execute(text(TALLIED_WHEN_COMPLETE), {"run": run.id})
 
 
-def _study_of(session: Session, lease: Lease) -> StudyRow:
-    """Locked before the run, as `claim` does."""
-    query = select(StudyRow).join(RunRow, RunRow.study == StudyRow.name).where(RunRow.id == lease.run)
-    return session.scalars(query.with_for_update(of=StudyRow)).one()
-
-
 def release(ledger: Ledger, lease: Lease, *, failure: str | None = None) -> None:
     """Lets another worker go on with the run at once; `failure` counts against its attempts. A lost lease is fine."""
-    values: dict[str, Any] = {"status": RunStatus.WAITING, "owner": None, "expires_at": None}
-    if failure:
-        values |= {"failures": RunRow.failures + 1, "reason": failure}
-    with ledger.write() as session, suppress(LeaseLostError):
-        _write(session, lease, **values)
-        outcome = Outcome.FAILED if failure else Outcome.RELEASED
-        end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, failure)
+    counted: dict[str, Any] = {"failures": RunRow.failures + 1, "reason": failure} if failure else {}
+    with suppress(LeaseLostError):
+        _let_go(ledger, lease, Outcome.FAILED if failure else Outcome.RELEASED, failure, **counted)
+
+
+def take_back(ledger: Ledger, run: RunRow) -> bool:
+    """`release` in the place of a worker that has vanished; raises no count of failures.
+
+    Args:
+        ledger: our tables. run: as it was read, with its owner.
+
+    Returns:
+        False if somebody has been at work on it since: it renewed its lease, or another one has taken over.
+    """
+    assert run.owner is not None
+    lease = Lease(run.id, run.owner, run.fence)
+    as_read = RunRow.expires_at == run.expires_at
+    try:
+        _let_go(ledger, lease, Outcome.VANISHED, "handed back by doctor", RunRow.status == RunStatus.RUNNING, as_read)
+    except LeaseLostError:
+        return False
+    return True
+
+
+def _let_go(
+    ledger: Ledger, lease: Lease, outcome: Outcome, reason: str | None, *only_if: ColumnElement[bool], **values: Any
+) -> None:
+    with ledger.write() as session:
+        _write(session, lease, *only_if, status=RunStatus.WAITING, owner=None, expires_at=None, **values)
+        end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, reason)
 
 
 def open_runs(study: Study, promotion: int | None = None) -> int:
@@ -271,7 +289,7 @@ def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return RunRow.id == lease.run, RunRow.owner == lease.owner, RunRow.fence == lease.fence
 
 
-def _write(session: Session, lease: Lease, **values: Any) -> None:
-    written = session.execute(update(RunRow).where(*_held(lease)).values(**values))
+def _write(session: Session, lease: Lease, *only_if: ColumnElement[bool], **values: Any) -> None:
+    written = session.execute(update(RunRow).where(*_held(lease), *only_if).values(**values))
     if written.rowcount != 1:  # type: ignore[attr-defined]
         raise LeaseLostError(f"run {lease.run} is no longer {lease.owner}'s")

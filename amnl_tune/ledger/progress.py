@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from amnl_tune.database.engine import database_time
-from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow, WorkerRow
+from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow
 from amnl_tune.ledger.leases import FINISHED
 from amnl_tune.ledger.stored import stored_spec
 from amnl_tune.ledger.studies import Study
+from amnl_tune.ledger.workers import live_workers
 from amnl_tune.rul.metrics import worst_if_unknown
-
-SEEN_WITHIN = 180.0
-"""Seconds after which a worker that has neither renewed a lease nor left counts as gone."""
 
 VIEWED = ("id", "promotion", "trial_number", "origin", "seed", "status", "epochs_done", "epochs", "reason")
 """Columns of a run that its view repeats."""
@@ -119,20 +117,10 @@ def progress(study: Study, *, promotion: int = 0, total: int | None = None) -> P
             .join(RunRow, RunRow.id == EpochRow.run)
             .where(RunRow.study == study.name, RunRow.promotion == promotion)
         )
-        workers = list(
-            session.scalars(
-                select(WorkerRow)
-                .where(WorkerRow.study == study.name, WorkerRow.stopped_at.is_(None))
-                .order_by(WorkerRow.started_at)
-            )
-        )
-    views = {row.id: _view(row, best.get(row.id)) for row in rows}
+        workers = live_workers(session, now, study.name)
+    views = {row.id: RunView(**{name: getattr(row, name) for name in VIEWED}, best=best.get(row.id)) for row in rows}
     held = {row.owner: views[row.id] for row in rows if row.owner and (row.expires_at or 0) > now}
-    alive = tuple(
-        WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id))
-        for w in workers
-        if w.id in held or now - w.seen_at < SEEN_WITHIN
-    )
+    alive = tuple(WorkerView(w.id, w.host, w.pid, w.device, w.threads, held.get(w.id)) for w in workers)
     runs = tuple(views.values())
     total = max(len(runs), total or 0)
     judged = [run for run in runs if run.best is not None and run.status is not RunStatus.FAIL]
@@ -153,11 +141,6 @@ def _best_by_run(session: Session, study: str, promotion: int) -> dict[int, floa
         .group_by(EpochRow.run)
     )
     return {row[0]: row[1] for row in session.execute(query)}
-
-
-def _view(row: Row[Any], best: float | None) -> RunView:
-    told = {name: getattr(row, name) for name in VIEWED}
-    return RunView(**told | {"origin": str(row.origin)}, best=best)
 
 
 def _seconds_left(runs: tuple[RunView, ...], total: int, seconds: float | None, workers: int) -> float | None:

@@ -28,24 +28,25 @@ def stored_spec(row: StudyRow) -> StudySpec:
         raise _unreadable(f"study file of {row.name!r}", error) from error
     except ConfigurationError as error:
         raise StudyError(
-            f"The stored study file of {row.name!r} must be readable by this version, but: {error}; {REMEDY}"
+            f"The stored study file of {row.name!r} must be readable by this version, but: {error}", REMEDY
         ) from error
     if spec.name != row.name:
         raise StudyError(
-            f"The stored study file of {row.name!r} must be its own, but it is of {spec.name!r}; restore a backup"
+            f"The stored study file of {row.name!r} must be its own, but it is of {spec.name!r}",
+            "restore a backup",
         )
     return spec
 
 
-def told_apart(rows: Iterable[StudyRow]) -> tuple[dict[str, StudySpec], dict[str, str]]:
+def told_apart(rows: Iterable[StudyRow]) -> tuple[dict[str, StudySpec], dict[str, StudyError]]:
     """Studies that this version can read, by name, and why it cannot read the others."""
     specs: dict[str, StudySpec] = {}
-    problems: dict[str, str] = {}
+    problems: dict[str, StudyError] = {}
     for row in rows:
         try:
             specs[row.name] = stored_spec(row)
         except StudyError as error:
-            problems[row.name] = str(error)
+            problems[row.name] = error
     return specs, problems
 
 
@@ -73,8 +74,8 @@ def reading(what: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise StudyError(
-            f"The stored {what} must be readable by this version, but: {type(error).__name__}: "
-            f"{brief(str(error))}; {REMEDY}"
+            f"The stored {what} must be readable by this version, but: {type(error).__name__}: {brief(str(error))}",
+            REMEDY,
         ) from error
 
 
@@ -83,4 +84,4 @@ def _unreadable(what: str, error: ValidationError) -> StudyError:
     where = ".".join(str(part) for part in first["loc"])
     problem = f"{where}: {first['msg']}" if where else first["msg"]
     more = f" (and {others} more)" if others else ""
-    return StudyError(f"The stored {what} must be readable by this version, but {problem}{more}; {REMEDY}")
+    return StudyError(f"The stored {what} must be readable by this version, but {problem}{more}", REMEDY)

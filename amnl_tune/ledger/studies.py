@@ -206,8 +206,8 @@ def _extended(budget: BudgetTable, limits: Mapping[str, float]) -> BudgetTable:
 
 def _require_same(session: Session, row: StudyRow, before: StudySpec, spec: StudySpec, data_sha256: str) -> None:
     slots = session.scalar(select(func.count()).where(RunRow.study == row.name, RunRow.promotion == 0)) or 0
-    if row.fingerprint != spec.fingerprint():
-        changes = "; ".join(spec.changed_keys(before.frozen_content()))
+    if changed := spec.changed_keys(before.frozen_content()):
+        changes = "; ".join(changed)
         raise StudyError(
             f"A study file with trials is frozen, but study {row.name!r} (fingerprint {row.fingerprint[:12]}, "
             f"{slots} trials) differs from the file (fingerprint {spec.fingerprint()[:12]}): {changes}; "

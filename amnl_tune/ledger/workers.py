@@ -1,24 +1,27 @@
-"""Who works on what, who is alive, and which workers of this host have died without a word."""
+"""Who works on what, and who is alive: decided here, by `presence`, for every command, figure and check.
+
+A worker of this host is alive while its process is. One of another host is while it holds a lease, or has shown itself
+within SEEN_WITHIN; a machine that was started again since has none of its former workers.
+"""
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import optuna
-import torch
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from amnl_tune.database.engine import SQLITE_WORKERS, Ledger, database_time
 from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.errors import StorageError
 from amnl_tune.host import host_name, is_alive, is_earlier_boot, process_started
-from amnl_tune.ledger.progress import SEEN_WITHIN
 from amnl_tune.version import __version__
 
-SILENT_SECONDS = 300.0
-"""After so long without a sign of life a worker counts as gone."""
+SEEN_WITHIN = 180.0
+"""Seconds for which a worker's last sign of life says that it is there: three leases of the usual length, of which it
+renews each four times, so that a database that restarts and a slow network take nobody away."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
     Raises:
         StorageError: one more than SQLite can serve, or workers with another Optuna major are at work.
     """
+    import torch  # noqa: PLC0415  (a worker has it loaded; whoever only looks at workers needs none)
+
     with ledger.write() as session:
         now = database_time(session)
-        _require_one_optuna(session, now)
+        alive = live_workers(session, now)
+        _require_one_optuna(alive)
         if session.get_bind().dialect.name == "sqlite":
-            _require_room(session)
+            _require_room(alive)
         session.add(
             WorkerRow(
                 id=worker.id,
@@ -66,34 +72,25 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
         )
 
 
-def _require_room(session: Session) -> None:
-    rows = session.scalars(select(WorkerRow).where(WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)))
-    alive = sum(is_alive(row.pid, row.process_started) for row in rows)
-    if alive >= SQLITE_WORKERS:
+def _require_room(alive: list[WorkerRow]) -> None:
+    here = sum(worker.host == host_name() for worker in alive)
+    if here >= SQLITE_WORKERS:
         raise StorageError(
-            f"SQLite serves at most {SQLITE_WORKERS} workers at once, but {alive} are at work; wait for one to end, or "
-            "set --storage to postgresql://USER:PASSWORD@HOST/DATABASE"
+            f"SQLite serves at most {SQLITE_WORKERS} workers at once, but {here} are at work",
+            "wait for one to end, or set --storage to postgresql://USER:PASSWORD@HOST/DATABASE",
         )
 
 
-def _require_one_optuna(session: Session, now: float) -> None:
+def _require_one_optuna(alive: list[WorkerRow]) -> None:
     """Two major versions write times differently (optuna: New in 5.0)."""
-    rows = session.scalars(
-        select(WorkerRow).where(WorkerRow.stopped_at.is_(None), WorkerRow.seen_at > now - SILENT_SECONDS)
-    )
-    here = optuna.__version__
-    others = sorted(
-        {row.optuna_version for row in rows if row.optuna_version and _major(row.optuna_version) != _major(here)}
-    )
+    here, versions = optuna.__version__, {worker.optuna_version for worker in alive if worker.optuna_version}
+    others = sorted(version for version in versions if version.split(".")[0] != here.split(".")[0])
     if others:
         raise StorageError(
             f"Optuna must be of one major version everywhere, but it is {here} here and {', '.join(others)} with "
-            "workers that are at work; install one version, or wait until they have left"
+            "workers that are at work",
+            "install one version, or wait until they have left",
         )
-
-
-def _major(version: str) -> str:
-    return version.split(".", maxsplit=1)[0]
 
 
 def sign_out(ledger: Ledger, worker: WorkerIdentity) -> None:
@@ -111,28 +108,14 @@ def seen(ledger: Ledger, worker: WorkerIdentity) -> None:
 def live_workers_here(ledger: Ledger) -> int:
     """Workers of any study whose process runs on this host."""
     with ledger.read() as session:
-        rows = session.scalars(select(WorkerRow).where(WorkerRow.host == host_name(), WorkerRow.stopped_at.is_(None)))
-        return sum(is_alive(row.pid, row.process_started) for row in rows)
-
-
-def is_gone(worker: WorkerRow, silent_for: float) -> bool:
-    """Whether a worker that has not signed out has ended: its process here, or its machine was started again since.
-
-    Args:
-        worker: not signed out.
-        silent_for: seconds since its last sign of life.
-    """
-    if worker.host == host_name():
-        return not is_alive(worker.pid, worker.process_started)
-    return silent_for >= SILENT_SECONDS and is_earlier_boot(worker.host)
+        return sum(worker.host == host_name() for worker in live_workers(session, database_time(session)))
 
 
 def bury_dead(ledger: Ledger, study: str) -> None:
     """Lets the leases of this host's dead workers run out now, so that nobody waits for them."""
     with ledger.read() as session:
-        now = database_time(session)
-        rows = session.scalars(select(WorkerRow).where(WorkerRow.study == study, WorkerRow.stopped_at.is_(None)))
-        dead = [row.id for row in rows if is_gone(row, now - row.seen_at)]
+        there = _unsigned(session, database_time(session), study)
+        dead = [worker.id for worker, found in there if found is Presence.DEAD]
     if not dead:
         return
     with ledger.write() as session:
@@ -156,6 +139,46 @@ class Presence(StrEnum):
     def is_alive(self) -> bool:
         """As far as anybody can tell from here."""
         return self in {Presence.WORKING, Presence.WAITING}
+
+
+def presence(worker: WorkerRow, silent_for: float, lease_left: float | None) -> Presence:
+    """Whether a worker is there, as far as anybody can tell from this host.
+
+    Args:
+        worker: its row.
+        silent_for: seconds since its last sign of life.
+        lease_left: seconds until others may take over its run, negative once they may; None: it has none.
+    """
+    if worker.stopped_at is not None:
+        return Presence.LEFT
+    if worker.host == host_name():
+        if not is_alive(worker.pid, worker.process_started):
+            return Presence.DEAD
+    elif silent_for >= SEEN_WITHIN:
+        if is_earlier_boot(worker.host):
+            return Presence.DEAD
+        if lease_left is None or lease_left <= 0:
+            return Presence.SILENT
+    return Presence.WAITING if lease_left is None else Presence.WORKING
+
+
+def live_workers(session: Session, now: float, study: str | None = None) -> list[WorkerRow]:
+    """Workers of a study, or of all, that are alive at `now` by the database's clock, the longest-serving first."""
+    return [worker for worker, found in _unsigned(session, now, study) if found.is_alive]
+
+
+def _unsigned(session: Session, now: float, study: str | None) -> list[tuple[WorkerRow, Presence]]:
+    """Those who have not signed out."""
+    query = (
+        select(WorkerRow, RunRow.expires_at)
+        .outerjoin(RunRow, and_(RunRow.owner == WorkerRow.id, RunRow.status == RunStatus.RUNNING))
+        .where(WorkerRow.stopped_at.is_(None), *([] if study is None else [WorkerRow.study == study]))
+        .order_by(WorkerRow.started_at, WorkerRow.id)
+    )
+    return [
+        (worker, presence(worker, now - worker.seen_at, None if expires_at is None else expires_at - now))
+        for worker, expires_at in session.execute(query)
+    ]
 
 
 @dataclass(frozen=True)
@@ -238,33 +261,12 @@ def _seen(
         signs.append(epoch.recorded_at)
     assignment = _assignment(run, epoch, attempt, now) if run else None
     return Attendance(
-        id=worker.id,
-        study=worker.study,
-        presence=_presence(worker, assignment, now - max(signs)),
-        host=worker.host,
-        pid=worker.pid,
-        device=worker.device,
-        threads=worker.threads,
-        accelerators=worker.accelerators,
-        version=worker.version,
-        optuna_version=worker.optuna_version,
-        torch_version=worker.torch_version,
-        clock_skew=worker.clock_skew,
+        **{field.name: getattr(worker, field.name) for field in fields(Attendance) if hasattr(worker, field.name)},
+        presence=presence(worker, now - max(signs), assignment.lease_left if assignment else None),
         up_for=(worker.stopped_at or now) - worker.started_at,
         seen_ago=max(0.0, now - max(signs)),
         assignment=assignment,
     )
-
-
-def _presence(worker: WorkerRow, assignment: Assignment | None, seen_ago: float) -> Presence:
-    if worker.stopped_at is not None:
-        return Presence.LEFT
-    if is_gone(worker, seen_ago):
-        return Presence.DEAD
-    holds = assignment is not None and assignment.lease_left > 0
-    if worker.host != host_name() and not holds and seen_ago >= SEEN_WITHIN:
-        return Presence.SILENT
-    return Presence.WORKING if assignment else Presence.WAITING
 
 
 def _assignment(run: RunRow, epoch: EpochRow | None, attempt: AttemptRow | None, now: float) -> Assignment:
@@ -284,15 +286,8 @@ def _assignment(run: RunRow, epoch: EpochRow | None, attempt: AttemptRow | None,
 
 
 def hosts_of_live_workers(session: Session, now: float) -> dict[str, list[str]]:
-    """By study the host of each worker that has not left and holds a lease or was seen a short while ago."""
-    holding = select(RunRow.owner).where(RunRow.owner.is_not(None), RunRow.expires_at > now)
+    """By study the host of each live worker, in alphabetical order."""
     hosts: defaultdict[str, list[str]] = defaultdict(list)
-    query = (
-        select(WorkerRow.study, WorkerRow.host)
-        .where(WorkerRow.stopped_at.is_(None))
-        .where(or_(WorkerRow.seen_at > now - SEEN_WITHIN, WorkerRow.id.in_(holding)))
-        .order_by(WorkerRow.host)
-    )
-    for study, host in session.execute(query):
-        hosts[study].append(host)
+    for worker in sorted(live_workers(session, now), key=lambda worker: worker.host):
+        hosts[worker.study].append(worker.host)
     return hosts

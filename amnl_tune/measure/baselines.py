@@ -91,7 +91,12 @@ def sample_loader(
     Raises:
         StorageError: /dev/shm, where its batches travel, has no room for them; it would wait for ever.
     """
-    _require_shared_memory(workers * PREFETCH * config.batch_size * (config.window * rows.features.shape[1] + 1) * 4)
+    needed = workers * PREFETCH * config.batch_size * (config.window * rows.features.shape[1] + 1) * 4
+    if needed and SHARED.exists() and (free := shutil.disk_usage(SHARED).free) < needed:
+        raise StorageError(
+            f"{SHARED} must have room for the batches of a DataLoader's processes, {needed:,} bytes, but {free:,} are "
+            "free; start the container with --shm-size=1g"
+        )
     return DataLoader(
         WindowDataset(rows, last, config.window),
         batch_size=config.batch_size,
@@ -104,15 +109,6 @@ def sample_loader(
         timeout=PATIENCE if workers else 0,
         generator=torch.Generator(),
     )
-
-
-def _require_shared_memory(needed: int) -> None:
-    """Raises StorageError if there is some, but less than so many bytes."""
-    if needed and SHARED.exists() and (free := shutil.disk_usage(SHARED).free) < needed:
-        raise StorageError(
-            f"{SHARED} must have room for the batches of a DataLoader's processes, {needed:,} bytes, but {free:,} are "
-            "free; start the container with --shm-size=1g"
-        )
 
 
 def tensor_loader(rows: EngineRows, last: Tensor, config: RunConfig, *, order: EpochOrder, pinned: bool) -> Loader:

@@ -7,9 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amnl_tune.files import write_content
-from amnl_tune.measure.plan.pace import Interval
-from amnl_tune.measure.plan.plan import Plan, Row
-from amnl_tune.results.style import BLUE, GREEN, GREY, ORANGE, blank_figure
+from amnl_tune.measure.plan.plan import Plan
+from amnl_tune.results.style import BLUE, GREEN, GREY, ORANGE, PALETTE, blank_figure
 
 FAMILIES = {"published": GREY, "strong": ORANGE, "ours": BLUE}
 
@@ -66,9 +65,12 @@ def write_figures(figures: Sequence[tuple[str, go.Figure]], path: Path) -> None:
     write_content(path, page.encode())
 
 
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#888888")
-"""Okabe and Ito (2008), safe for the colour-blind; with the symbols below no two machines look alike."""
 SYMBOLS = ("star", "circle", "square", "diamond", "triangle-up", "cross", "x")
+"""With the palette no two machines look alike."""
+READING = (
+    "A point is a number of workers (the number beside it), a bar the least to the most wall time.<br>"
+    "Open symbols: each promoted run on all GPUs (DDP)."
+)
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -76,48 +78,39 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
 
     Wall time in hours; cost in the price's currency, NaN where unknown.
     """
-    rows = []
-    for row in plan.rows:
-        if row.at_once == row.workers:
-            rows.append(_point(row, row.wall, row.cost, ddp=False))
-        if row.ddp_wall:
-            rows.append(_point(row, row.ddp_wall, row.ddp_cost, ddp=True))
-    frame = pd.DataFrame(rows)
-    return frame.astype(dict.fromkeys(["cost_low", "cost", "cost_high"], float))
+    points = [(row, row.wall, row.cost, False) for row in plan.rows if row.at_once == row.workers]
+    points += [(row, row.ddp_wall, row.ddp_cost, True) for row in plan.rows if row.ddp_wall]
+    nothing = (float("nan"),) * 3
+    return pd.DataFrame(
+        [
+            (row.machine, row.workers, ddp, *wall.times(1 / 3600), *(cost or nothing))
+            for row, wall, cost, ddp in points
+        ],
+        columns=[
+            "machine", "workers", "ddp", "hours_low", "hours", "hours_high", "cost_low", "cost", "cost_high"
+        ],
+    )  # fmt: skip
 
 
-def _point(row: Row, wall: Interval, cost: Interval | None, *, ddp: bool) -> dict[str, object]:
-    return {
-        "machine": row.machine,
-        "workers": row.workers,
-        "ddp": ddp,
-        "hours_low": wall.low / 3600,
-        "hours": wall.expected / 3600,
-        "hours_high": wall.high / 3600,
-        "cost_low": cost.low if cost else None,
-        "cost": cost.expected if cost else None,
-        "cost_high": cost.high if cost else None,
-    }
-
-
-def plan_figure(frame: pd.DataFrame) -> go.Figure:
+def plan_figure(frame: pd.DataFrame, currency: str) -> go.Figure:
     """A line a machine, a point a number of workers, bars from the least to the most wall time; DDP with open symbols.
 
-    A machine without a price is at the foot.
+    A machine without a price is at the foot. From `plan_frame`; `currency` is of its costs.
     """
-    figure = go.Figure()
+    figure = blank_figure("wall time (hours)", f"cost ({currency})")
     priced = frame["cost"][frame["cost"] > 0]
     foot = priced.min() / 3 if len(priced) else 1.0
     places = {machine: place for place, machine in enumerate(frame["machine"].unique())}
     for (machine, ddp), own in frame.groupby(["machine", "ddp"], sort=False):
         known = bool(own["cost"].notna().all())
-        colour = COLOURS[places[machine] % len(COLOURS)]
+        colour = PALETTE[places[machine] % len(PALETTE)]
         symbol = SYMBOLS[places[machine] % len(SYMBOLS)] + ("-open" if ddp else "")
-        costs = ", cost %{y:.3g} (%{customdata[2]:.3g} - %{customdata[3]:.3g})" if known else ""
+        costs = f", %{{y:.3g}} {currency} (%{{customdata[2]:.3g}} - %{{customdata[3]:.3g}})" if known else ""
+        around = {"array": own["hours_high"] - own["hours"], "arrayminus": own["hours"] - own["hours_low"]}
         figure.add_scatter(
             x=own["hours"],
-            y=own["cost"] if known else own["cost"].fillna(foot),
-            error_x=None if ddp else _bars(own, colour),
+            y=own["cost"].fillna(foot),
+            error_x=None if ddp else {"symmetric": False, "thickness": 0.5, "width": 0, "color": colour, **around},
             mode="lines+markers+text",
             text=own["workers"],
             textposition="top center",
@@ -128,28 +121,16 @@ def plan_figure(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{text} workers: %{x:.3g} h (%{customdata[0]:.3g} - %{customdata[1]:.3g})"
             + f"{costs}<extra></extra>",
         )
-    figure.update_layout(template="none", height=560, margin={"l": 70, "r": 20, "t": 130, "b": 60})
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
-    ticks = {"type": "log", "gridcolor": "#8884", "zeroline": False, "dtick": "D2", "exponentformat": "none"}
-    figure.update_xaxes(title="wall time (hours)", **ticks)
-    return figure.update_yaxes(title="cost (currency of the prices)", **ticks)
-
-
-def _bars(own: pd.DataFrame, colour: str) -> dict[str, object]:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": own["hours_high"] - own["hours"],
-        "arrayminus": own["hours"] - own["hours_low"],
-        "color": f"rgba({red},{green},{blue},0.35)",
-        "thickness": 1.5,
-        "width": 0,
-    }
+    figure.add_annotation(
+        text=READING, xref="paper", yref="paper", x=0, y=-0.19, yanchor="top", showarrow=False, align="left"
+    )
+    figure.update_layout(height=600, margin={"l": 70, "r": 20, "t": 150, "b": 110}, legend_title_text="machine")
+    ticks = {"type": "log", "dtick": "D2", "exponentformat": "none"}
+    return figure.update_xaxes(**ticks).update_yaxes(**ticks)
 
 
 def write_plan(plan: Plan, path: Path) -> None:
     """One offline HTML file. Raises StorageError."""
     title = f"{plan.study}: cost against wall time, by number of workers"
-    page = plan_figure(plan_frame(plan)).update_layout(title=title).to_html(include_plotlyjs=True)
-    write_content(path, page.encode())
+    figure = plan_figure(plan_frame(plan), plan.currency).update_layout(title=title)
+    write_content(path, figure.to_html(include_plotlyjs=True).encode())

@@ -31,11 +31,6 @@ class Load:
     cores: int
     delay: float | None
 
-    @classmethod
-    def since(cls, before: float | None, delay: float | None) -> "Load":
-        """Ends a measurement that began under the load `before`."""
-        return cls(before, load_average(), physical_cores(), delay)
-
     @property
     def busy(self) -> bool:
         """Whether others were at work as well."""
@@ -64,6 +59,23 @@ class Load:
     def plain(self) -> dict[str, Any]:
         """JSON-serialisable."""
         return asdict(self) | {"busy": self.busy}
+
+
+class Watch:
+    """Looks at this machine before a measurement and after it."""
+
+    def __init__(self) -> None:
+        self.before, self.delay = load_average(), delay()
+
+    def ended(self, waited: float | None = None, *, on_gpu: bool = False) -> Load:
+        """What others did meanwhile.
+
+        Args:
+            waited: wall time / CPU time of what was measured, where it tells. on_gpu: a core's delay says nothing.
+        """
+        after = load_average()
+        known = None if on_gpu else max(waited or 1.0, self.delay, delay())
+        return Load(self.before, after, physical_cores(), known)
 
 
 def load_average() -> float | None:

@@ -1,16 +1,12 @@
 """Where an epoch's time goes: the real loop over real batches, every phase timed.
 
-How much arithmetic a network asks for is counted on its layers: times of different shapes are compared by it.
-Notation: B batch, M training windows, T window, C a convolution's channels, H hidden size, D = 2 H.
+Notation: B batch, M training windows.
 """
 
 import statistics
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,45 +14,15 @@ import torch
 from torch import Tensor
 
 from amnl_tune.files import writing
-from amnl_tune.rul.configuration import HEALTH_CLASSES, Loss, NetworkConfig, Pooling
-from amnl_tune.rul.history import channel_names
-from amnl_tune.rul.networks.amnl import HEALTH_HEAD, RUL_HEAD
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.evaluation import validate
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fit import Engines
-from amnl_tune.training.precision import float32_mode
-from amnl_tune.training.state import RunState, own_rng
-from amnl_tune.training.step import GraphedStep, Step, make_step, why_not_graphed
-from amnl_tune.training.timing import peak_memory, reset_peak_memory, wait
-
-BALANCED = (Loss.GABA, Loss.GRACE)
-"""Losses that ask for each task's gradients by itself: one more backward pass."""
-
-
-def forward_work(config: NetworkConfig) -> float:
-    """Multiply-adds of one window's forward pass; 100.9 million for the published network of 30 cycles."""
-    cycles, width = config.window, 2 * config.hidden_size
-    convolutions = 3 * _products(len(channel_names(config)), *config.conv_channels)
-    inputs = [config.conv_channels[-1], *[width] * (config.num_layers - 1)]
-    lstm = sum(2 * 4 * config.hidden_size * (size + config.hidden_size) for size in inputs)
-    attention = 4 * width**2 + 2 * cycles * width
-    pooled = 2 * width if config.pooling is Pooling.LAST_MEAN else width
-    last = config.fc_sizes[-1]
-    heads = _products(last, *RUL_HEAD, 1) + _products(last, *HEALTH_HEAD, len(HEALTH_CLASSES))
-    return float(cycles * (convolutions + lstm + attention) + _products(pooled, *config.fc_sizes) + heads)
-
-
-def step_work(config: RunConfig) -> float:
-    """Multiply-adds of a training step: a backward pass costs two forward passes."""
-    passes = 5 if config.loss in BALANCED else 3
-    return passes * config.batch_size * forward_work(config)
-
-
-def _products(*sizes: int) -> int:
-    return sum(before * after for before, after in pairwise(sizes))
-
+from amnl_tune.training.probe import FreshRun
+from amnl_tune.training.state import RunState
+from amnl_tune.training.step import Step, why_not_graphed
+from amnl_tune.training.timing import Stopwatch, lap, median_wall, peak_memory, reset_peak_memory, take_turns, wait
 
 WARM_UP = {"cuda": 6}
 """Untimed steps, 2 elsewhere: on CUDA the graph is captured in them."""
@@ -100,7 +66,7 @@ class EpochProfile:
         optimizer: seconds of an epoch in the optimiser, a part of `phases.backward`.
         steps: measured. steps_an_epoch, windows: of an epoch; windows is M.
         samples_per_second: training windows in the loop as it is, without waiting for the device between phases.
-        peak_memory: bytes, as `gauges.peak_memory`.
+        peak_memory: bytes, as `timing.peak_memory`.
         no_graph: why the step is no CUDA graph; None: it is one.
     """
 
@@ -134,182 +100,131 @@ def profile_epoch(
     Raises:
         ConfigurationError: as `fit`. StorageError: the trace cannot be written.
     """
-    reset_peak_memory(execution.device)
-    run = _Run(config, data, execution, precision)
-    run.loop(WARM_UP.get(execution.device.type, 2), _Laps(execution.device))
-    laps, parts, per_second = run.measure(steps)
-    used = peak_memory(execution.device)
+    device, engines = execution.device, Engines.of(config, data, execution)
+    reset_peak_memory(device)
+    loop = _Loop(config, data, engines, execution, precision)
+    loop.train(WARM_UP.get(device.type, 2))
+    watch, inner = Stopwatch(device), Stopwatch(device)
+    if isinstance(loop.run.step, Step):
+        with _inner_parts(loop.run.state, inner):
+            seconds = lap(lambda: loop.train(steps, watch), device).wall
+        whole = sum(watch.taken["step"])
+    else:  # what happens inside a graph cannot be timed: the same step goes eagerly for its proportions
+        seconds = lap(lambda: loop.train(steps), device).wall
+        loop.train(steps, watch)
+        eager = _Loop(config, data, engines, replace(execution, cuda_graph=False), precision)
+        eager.train(WARM_UP[device.type])
+        outer = Stopwatch(device)
+        with _inner_parts(eager.run.state, inner):
+            eager.train(steps, outer)
+        whole = sum(outer.taken["step"])
+    used = peak_memory(device)
     if trace:
-        run.trace(trace)
-    count = -(-len(run.engines.training) // config.batch_size)
-    step = statistics.median(laps.taken["step"])
+        _trace(loop, trace)
+    count = -(-len(engines.training) // config.batch_size)
+    step = statistics.median(watch.taken["step"]) * count
+    forward, optimizer = (sum(inner.taken[part]) / whole for part in ("forward", "optimizer"))
     return EpochProfile(
         phases=Phases(
-            forward=step * parts["forward"] * count,
-            backward=step * (1 - parts["forward"]) * count,
-            data=statistics.median(laps.taken["data"]) * count,
-            validation=run.validation(),
-            other=statistics.median(laps.taken["other"]) * count + run.between_epochs(),
+            forward=step * forward,
+            backward=step * (1 - forward),
+            data=statistics.median(watch.taken["data"]) * count,
+            validation=loop.validation(),
+            other=loop.between_epochs(),
         ),
-        optimizer=step * parts["optimizer"] * count,
+        optimizer=step * optimizer,
         steps=steps,
         steps_an_epoch=count,
-        windows=len(run.engines.training),
-        samples_per_second=per_second,
+        windows=len(engines.training),
+        samples_per_second=steps * config.batch_size / seconds,
         peak_memory=used,
-        no_graph=why_not_graphed(run.state, execution),
+        no_graph=why_not_graphed(loop.run.state, execution),
     )
 
 
-class _Laps:
-    """A stopwatch: each lap ends where the next begins, so that together they are the whole time."""
+class _Loop:
+    """A fresh run that trains as `fit` does, on full batches."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.taken: defaultdict[str, list[float]] = defaultdict(list)
-        self.begin()
+    def __init__(
+        self, config: RunConfig, data: PreparedData, engines: Engines, execution: Execution, precision: Precision
+    ) -> None:
+        self.config, self.engines, self.device = config, engines, execution.device
+        mean = float(data.rows.rul[engines.training].mean())
+        self.run = FreshRun(config, execution, precision, mean_rul=mean)
 
-    def begin(self) -> None:
-        wait(self.device)
-        self.last = time.perf_counter()
-
-    def end(self, name: str) -> None:
-        before = self.last
-        self.begin()
-        self.taken[name].append(self.last - before)
-
-
-class _Run:
-    """A fresh run between two of its steps."""
-
-    def __init__(self, config: RunConfig, data: PreparedData, execution: Execution, precision: Precision) -> None:
-        self.config, self.data, self.execution, self.device = config, data, execution, execution.device
-        self.engines = Engines.of(config, data, execution)
-        self.precision = precision
-        self.state = self.fresh_state()
-        self.step: Step | GraphedStep = make_step(self.state, execution)
-
-    def fresh_state(self) -> RunState:
-        mean = float(self.data.rows.rul[self.engines.training].mean())
-        state = RunState.start(
-            self.config, mean_rul=mean, data_sha256=self.data.sha256, device=self.device, precision=self.precision
-        )
-        state.model.train()
-        return state
-
-    def measure(self, steps: int) -> tuple[_Laps, dict[str, float], float]:
-        """Laps of the real step, the shares of its parts, and training windows a second."""
-        laps, started = _Laps(self.device), time.perf_counter()
-        if isinstance(self.step, Step):
-            parts = self.parts_of_steps(steps, laps)
-            seconds = time.perf_counter() - started
-        else:  # what happens inside a graph cannot be timed: the same step goes eagerly for its proportions
-            self.loop(steps, None)
-            wait(self.device)
-            seconds = time.perf_counter() - started
-            self.loop(steps, laps)
-            graphed = self.state, self.step
-            self.state = self.fresh_state()
-            self.step = Step(self.state)
-            self.loop(WARM_UP[self.device.type], None)
-            parts = self.parts_of_steps(steps, _Laps(self.device))
-            self.state, self.step = graphed
-        return laps, parts, steps * self.config.batch_size / seconds
-
-    def parts_of_steps(self, steps: int, laps: _Laps) -> dict[str, float]:
-        """Shares of the forward passes and of the optimiser in the steps' time."""
-        with _inner_laps(self.state, self.device) as inner:
-            self.loop(steps, laps)
-        return {name: sum(inner.taken[name]) / sum(laps.taken["step"]) for name in ("forward", "optimizer")}
-
-    def loop(self, steps: int, laps: _Laps | None) -> None:
-        """As `fit` trains, on full batches."""
-        total = torch.zeros(2, device=self.device)
-        with own_rng(self.state.rng, self.device), float32_mode(self.precision, self.device):
-            batches = iter(self.engines.batches(self.parts(steps)))
-            if laps:
-                laps.begin()
-            for _ in range(steps):
-                windows, rul = next(batches)
-                if laps:
-                    laps.end("data")
-                self.state.begin_step(1000)
-                if laps:
-                    laps.end("other")
-                terms = self.step(windows, rul)
-                if laps:
-                    laps.end("step")
-                total += terms
-            del batches
-
-    def parts(self, count: int) -> list[Tensor]:
-        """Last rows of `count` full batches, shuffled epoch after epoch."""
+    def train(self, steps: int, watch: Stopwatch | None = None) -> None:
+        """So many steps, shuffled epoch after epoch; `watch` gets the parts `data` and `step` of each."""
         parts: list[Tensor] = []
-        while len(parts) < count:
-            batches = self.shuffled()
-            parts += [batch for batch in batches if len(batch) == self.config.batch_size]
-        return parts[:count]
+        while len(parts) < steps:
+            parts += [batch for batch in self.shuffled() if len(batch) == self.config.batch_size]
+        batches: Iterable[Sequence[Tensor]] = self.engines.batches(parts[:steps])
+        self.run.train(_watched(batches, watch) if watch else batches)
 
     def shuffled(self) -> tuple[Tensor, ...]:
+        """(B,) last rows of an epoch's batches."""
         training = self.engines.training
-        order = torch.randperm(len(training), generator=self.state.order)
+        order = torch.randperm(len(training), generator=self.run.state.order)
         return torch.split(training[order], self.config.batch_size)
 
     def validation(self) -> float:
         """Seconds of the pass that follows every epoch."""
-        engines, model = self.engines, self.state.evaluated
-        return self.timed(lambda: validate(model, engines.rows, engines.validation, self.config.window))
+        engines, model = self.engines, self.run.state.evaluated
+        return self._median(lambda: validate(model, engines.rows, engines.validation, self.config.window))
 
     def between_epochs(self) -> float:
         """Seconds for shuffling and for keeping the best weights."""
-        self.state.best_rmse = float("inf")
-        return self.timed(self.shuffled) + self.timed(lambda: self.state.observe(0.0), times=1)
+        self.run.state.best_rmse = float("inf")
+        return self._median(self.shuffled) + lap(lambda: self.run.state.observe(0.0), self.device).wall
 
-    def timed(self, action: Callable[[], Any], times: int = VALIDATIONS) -> float:
-        """Median seconds; where it is done several times, the first one does not count."""
-        laps = _Laps(self.device)
-        for _ in range(times + (times > 1)):
-            laps.begin()
-            action()
-            laps.end("action")
-        return statistics.median(laps.taken["action"][-times:])
+    def _median(self, action: Callable[[], object]) -> float:
+        return median_wall(take_turns({"": action}, self.device, rounds=VALIDATIONS)[""])
 
-    def trace(self, path: Path) -> None:
-        """Some steps as torch.profiler sees them."""
-        kinds = [torch.profiler.ProfilerActivity.CPU]
-        if self.device.type == "cuda":
-            kinds.append(torch.profiler.ProfilerActivity.CUDA)
-        with torch.profiler.profile(activities=kinds, acc_events=True) as found:
-            self.loop(TRACED, None)
-            wait(self.device)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("ab").close()  # torch itself only logs a folder that refuses
-            found.export_chrome_trace(str(path))
+
+def _watched(batches: Iterable[Sequence[Tensor]], watch: Stopwatch) -> Iterator[Sequence[Tensor]]:
+    """Whoever asks for the next batch has done a step on the last one."""
+    watch.begin()
+    for batch in batches:
+        watch.end("data")
+        yield batch
+        watch.end("step")
+
+
+def _trace(loop: _Loop, path: Path) -> None:
+    """Some steps as torch.profiler sees them."""
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if loop.device.type == "cuda":
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=kinds, acc_events=True) as found:
+        loop.train(TRACED)
+        wait(loop.device)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()  # torch itself only logs a folder that refuses
+        found.export_chrome_trace(str(path))
 
 
 @contextmanager
-def _inner_laps(state: RunState, device: torch.device) -> Iterator[_Laps]:
+def _inner_parts(state: RunState, watch: Stopwatch) -> Iterator[None]:
     """Within it, forward passes (of a step in several parts, several) and the optimiser are timed."""
-    laps, model = _Laps(device), state.model
+    model = state.model
 
     def timed(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
         def measured(x: Tensor) -> Any:
-            laps.begin()
+            watch.begin()
             answer = function(x)
-            laps.end("forward")
+            watch.end("forward")
             return answer
 
         return measured
 
     hooks = [
-        state.optimizer.register_step_pre_hook(lambda *_: laps.begin()),
-        state.optimizer.register_step_post_hook(lambda *_: laps.end("optimizer")),
+        state.optimizer.register_step_pre_hook(lambda *_: watch.begin()),
+        state.optimizer.register_step_post_hook(lambda *_: watch.end("optimizer")),
     ]
     for name in ("encode", "decode"):
         setattr(model, name, timed(getattr(model, name)))
     try:
-        yield laps
+        yield
     finally:
         for name in ("encode", "decode"):
             delattr(model, name)

@@ -9,21 +9,19 @@ import torch
 
 from amnl_tune.host import physical_cores
 from amnl_tune.measure.advice import Symptoms, first_change
-from amnl_tune.measure.profile import EpochProfile, forward_work, profile_epoch
+from amnl_tune.measure.profile import EpochProfile, profile_epoch
+from amnl_tune.measure.work import PASSES, forward_work
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.batches import choose_data_path
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fit import Engines
-from amnl_tune.training.precision import supported
 from amnl_tune.training.probe import Probe, device_name, probe
 from amnl_tune.training.timing import matmul_peak
 
 PUBLISHED_SHARES = {"forward": 0.39, "backward": 0.44, "data": 0.09, "validation": 0.06, "other": 0.02}
 """Of an epoch on an RTX 5000 (amnl: Efficiency as published)."""
 
-PASSES = 3
-"""A training step in forward passes: a backward pass costs two."""
 STEPS = {"cuda": 200}
 SECONDS = 6.0
 FEWEST_STEPS, MOST_STEPS = 4, 50
@@ -91,9 +89,11 @@ def profile_run(
         ConfigurationError: as `fit`. StorageError: the trace cannot be written.
     """
     device = execution.device
-    found = _probed(config, data, execution)
+    engines = Engines.of(config, data, execution)
+    found = probe(config, engines.batches, engines.training, execution)  # anew, even where `auto` remembers
     precision = Precision(found.precision) if execution.precision is Precision.AUTO else execution.precision
-    steps = steps or _enough_steps(found, device)
+    enough = STEPS.get(device.type, max(FEWEST_STEPS, min(MOST_STEPS, int(SECONDS / found.seconds[Precision.FP32]))))
+    steps = steps or enough
     epoch = profile_epoch(config, data, execution, precision=precision, steps=steps, trace=trace)
     work = forward_work(config)
     flops, peak = 2 * PASSES * work * epoch.samples_per_second, matmul_peak(device, precision)
@@ -132,19 +132,6 @@ def profile_run(
         advice=advice.text,
         saving=advice.saving,
     )
-
-
-def _probed(config: RunConfig, data: PreparedData, execution: Execution) -> Probe:
-    """Asked anew even where `auto` remembers: the figures are shown as today's."""
-    engines = Engines.of(config, data, execution)
-    return probe(config, engines.batches, engines.training, execution)
-
-
-def _enough_steps(found: Probe, device: torch.device) -> int:
-    if device.type in STEPS:
-        return STEPS[device.type]
-    assert supported(device)[0] == Precision.FP32
-    return max(FEWEST_STEPS, min(MOST_STEPS, int(SECONDS / found.seconds[Precision.FP32])))
 
 
 def shares_frame(profile: RunProfile) -> pd.DataFrame:

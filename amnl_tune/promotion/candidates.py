@@ -3,17 +3,19 @@
 The test engines play no part here.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
 from random import Random
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from amnl_tune.bounds import MOST_RUNS, MOST_SEEDS, MOST_TOP, require
 from amnl_tune.database.engine import database_time
 from amnl_tune.database.models import PromotionRow, RunRow, RunStatus
 from amnl_tune.errors import StudyError
+from amnl_tune.files import canonical_hash
 from amnl_tune.ledger.promotions import _incumbent, best_trials
 from amnl_tune.ledger.stored import stored_config
 from amnl_tune.ledger.studies import Study
@@ -52,14 +54,11 @@ def open_promotion(
     require("seeds", len(seeds) if seeds else None, MOST_SEEDS)
     own = study.spec.promotion
     plan = _plan(study, top_k or own.top_k, tuple(seeds or own.seeds), random)
-    document = [(run.trial_number, config.fingerprint()) for run, config in plan]
-    fingerprint = hashlib.sha256(json.dumps(document).encode()).hexdigest()
     with study.ledger.write() as session:
-        known = session.scalars(
-            select(PromotionRow).where(PromotionRow.study == study.name, PromotionRow.fingerprint == fingerprint)
-        ).first()
-        if known:
-            return known.number
+        known = _same_plan(session, study.name, plan)
+        if known is not None:
+            return known
+        fingerprint = canonical_hash([(run.trial_number, config.fingerprint()) for run, config in plan])
         number = 1 + (
             session.scalar(select(func.max(PromotionRow.number)).where(PromotionRow.study == study.name)) or 0
         )
@@ -81,6 +80,17 @@ def open_promotion(
                 )
             )
         return number
+
+
+def _same_plan(session: Session, study: str, plan: list[tuple[RunRow, RunConfig]]) -> int | None:
+    """The promotion of these trials with these configurations, whatever settings later versions have added to them."""
+    query = select(RunRow).where(RunRow.study == study, RunRow.promotion > 0).order_by(RunRow.promotion, RunRow.slot)
+    planned = [(run.trial_number, config) for run, config in plan]
+    for number, runs in groupby(session.scalars(query), key=lambda run: run.promotion):
+        with suppress(StudyError):  # one that this version cannot read is another one
+            if [(run.trial_number, stored_config(run)) for run in runs] == planned:
+                return int(number)
+    return None
 
 
 def seeds_for(spec: StudySpec, count: int) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ Everything here is over before a file with test engines is opened. The candidate
 Boosting is fitted once a promotion and kept with the weights, for the look, for a repeated look and for the export.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,12 +18,13 @@ import numpy as np
 from amnl_tune.artifacts import Artifacts
 from amnl_tune.ledger.promotions import Candidate
 from amnl_tune.promotion.bootstrap import Array, Bootstrap, Sampled
+from amnl_tune.promotion.kept_boosting import kept_boosting
 from amnl_tune.promotion.networks import answers_of
 from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores
 from amnl_tune.promotion.verdict import compare_sampled, margin
 from amnl_tune.rul.metrics import mean_predictor_rmse, rmse, worst_if_unknown
 from amnl_tune.rul.preparation import PreparedData
-from amnl_tune.training.boosting import Boosting, fit_age_alone, fit_boosting
+from amnl_tune.training.boosting import Boosting, fit_age_alone
 
 logger = logging.getLogger(__name__)
 
@@ -75,27 +74,6 @@ def choose(
     logger.info("the validation engines choose the %s: %s", kind, ", ".join(f"{k} {v:.2f}" for k, v in found.items()))
     found[CandidateKind.AGE_ALONE] = rmse(age_alone.at(data.rows, last), true)
     return Choice(kind, found, mean_predictor_rmse(true), fitted, age_alone)
-
-
-def kept_boosting(artifacts: Artifacts, study: str, number: int, data: PreparedData) -> Boosting:
-    """The promotion's gradient boosting: read where it is kept, else fitted on the training engines and kept.
-
-    Two processes that fit at once keep equal models. One of other engines, left by a study of the same name, is
-    replaced.
-
-    Raises:
-        StorageError: the location does not answer, or cannot be written.
-    """
-    told = [data.sha256, data.training_units.tolist(), data.scaling.to_plain()]
-    fitted_on = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    known = artifacts.read_boosting(study, number, fitted_on=fitted_on)
-    if known:
-        return known
-    logger.info("fitting gradient boosting on the history of %d engines", len(data.training_units))
-    boosting = fit_boosting(data)
-    logger.info("gradient boosting fitted in %.1f s", boosting.fit_seconds)
-    artifacts.write_boosting(study, number, boosting, fitted_on=fitted_on)
-    return boosting
 
 
 def judged(scores: TestScores, *, networks: int) -> TestScores:

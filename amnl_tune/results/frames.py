@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, String, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from amnl_tune.database.failures import storage_failures
-from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, RunStatus, WorkerRow
+from amnl_tune.database.models import EPOCH_FIGURES, AttemptRow, EpochRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.ledger.own_trials import CompleteTrials
 from amnl_tune.ledger.range_tests import RangeTest
@@ -79,20 +79,19 @@ def epochs_frame(study: Study, *, promotion: int = 0, trials: Collection[int] | 
         promotion: whose runs; 0: the search's.
         trials: of these alone; None: of all.
     """
+    of_epoch = ("number", *EPOCH_FIGURES, "seconds")
     query = (
-        select(RunRow.trial_number, _text(RunRow.origin), RunRow.seed, _text(RunRow.status), EpochRow.number,
-               EpochRow.validation_rmse, EpochRow.best_validation_rmse, EpochRow.train_rul_loss,
-               EpochRow.train_health_loss, EpochRow.learning_rate, EpochRow.seconds)
+        select(RunRow.trial_number, _text(RunRow.origin), RunRow.seed, _text(RunRow.status),
+               *(getattr(EpochRow, name) for name in of_epoch))
         .join(EpochRow, EpochRow.run == RunRow.id)
         .where(RunRow.study == study.name, RunRow.promotion == promotion)
         .order_by(RunRow.slot, EpochRow.number)
     )  # fmt: skip
     if trials is not None:
         query = query.where(RunRow.trial_number.in_(trials))
-    columns = ["trial", "origin", "seed", "status", "number", "validation_rmse", "best_validation_rmse",
-               "train_rul_loss", "train_health_loss", "learning_rate", "seconds"]  # fmt: skip
     with study.ledger.read() as session:
-        return pd.DataFrame([tuple(row) for row in session.execute(query)], columns=columns)
+        rows = [tuple(row) for row in session.execute(query)]
+    return pd.DataFrame(rows, columns=["trial", "origin", "seed", "status", *of_epoch])
 
 
 def best_epochs(study: Study) -> pd.Series:

@@ -1,7 +1,7 @@
 """What the domain lets one choose: data, network and loss, each value with its bounds.
 
-`training.RunConfig` is these three and the optimisation in one flat value, so each setting has one name everywhere:
-in a study file, in Optuna's parameters, in an exported `config.toml`.
+`training.config.RunConfig` is these three and the optimisation in one flat value, so each setting has one name
+everywhere: in a study file, in Optuna's parameters, in an exported `config.toml`.
 """
 
 from enum import StrEnum

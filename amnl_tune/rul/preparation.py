@@ -8,7 +8,6 @@ Prepared data are kept by the file's hash and every setting that shaped them. Tw
 comes second replaces equal content by equal content.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from amnl_tune.errors import ConfigurationError
-from amnl_tune.files import write_content
+from amnl_tune.files import canonical_hash, write_content
 from amnl_tune.rul.configuration import DataConfig, InputConfig
 from amnl_tune.rul.history import channels, trailing_mean
 from amnl_tune.rul.layouts import CONDITIONS, RUL_CAP
@@ -220,8 +219,7 @@ def cached_prepare(fleet: TrainingFleet, config: DataConfig, directory: Path) ->
         "sha256": fleet.sha256,
         "format": FORMAT,
     }
-    key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
-    path = directory / f"{fleet.name}-{key}.safetensors"
+    path = directory / f"{fleet.name}-{canonical_hash(shaped_by)[:24]}.safetensors"
     data = _load(path, fleet)
     if data is None:
         data = prepare(fleet, config)

@@ -9,6 +9,7 @@ from typing import Any
 
 from amnl_tune.database.models import RunRow
 from amnl_tune.ledger.attempts import goes_on_from
+from amnl_tune.ledger.epochs import COLUMNS
 from amnl_tune.ledger.leases import DIVERGED_RMSE, Lease
 from amnl_tune.ledger.standing import Competition
 from amnl_tune.search.checkpoints import Checkpoints
@@ -28,9 +29,6 @@ BEHIND = 4
 
 LONG = 30.0
 """Seconds of training that may be lost with a worker, where an epoch is shorter: then it is one epoch."""
-
-COLUMNS = ("number", "train_rul_loss", "train_health_loss", "learning_rate", "validation_rmse", "best_validation_rmse",
-           "samples", "seconds")  # fmt: skip
 
 
 @dataclass
@@ -132,7 +130,7 @@ class Attempt:
         raw = [epoch["validation_rmse"] for epoch in curve]
         diverged = not math.isfinite(row["validation_rmse"])
         reported = DIVERGED_RMSE if diverged else row["best_validation_rmse"]
-        values = {name: row[name] if math.isfinite(row[name]) else None for name in COLUMNS}
+        values = {name: value if math.isfinite(value) else None for name, value in row.items() if name in COLUMNS}
         values |= {"study": self.run.study, "reported": reported, "bracket": self.run.bracket if self.judge else None}
         question = None if last or self.judge is None else self.judge(raw, reported)
         reporter.put(Report(values, self._busy, question))

@@ -7,7 +7,7 @@ import copy
 import logging
 from typing import Any
 
-from amnl_tune.artifacts import ArtifactStore
+from amnl_tune.artifacts import CHECKPOINT, ArtifactStore, checkpoint_name, kept_name
 from amnl_tune.errors import CheckpointError
 from amnl_tune.masking import masked
 from amnl_tune.training.checkpoint import Checkpoint, load_checkpoint, serialized, snapshot
@@ -15,9 +15,6 @@ from amnl_tune.training.config import RunConfig
 from amnl_tune.training.state import RunState
 
 logger = logging.getLogger(__name__)
-
-PREFIX = "checkpoint-"
-LAST = "last.pt"
 
 
 class Checkpoints:
@@ -30,7 +27,7 @@ class Checkpoints:
 
     def __init__(self, store: ArtifactStore, folder: str, fence: int = 0) -> None:
         self.store, self.folder = store, folder
-        self.own = f"{folder}/{PREFIX}{fence:06d}.pt"
+        self.own = f"{folder}/{checkpoint_name(fence)}"
         self._held: dict[str, Any] | None = None
         self._alone = False
 
@@ -64,11 +61,11 @@ class Checkpoints:
 
     def keep(self, state: RunState) -> None:
         """Keeps the state after this epoch for good. Raises StorageError."""
-        self.store.write(f"{self.folder}/epoch-{state.epoch:05d}.pt", serialized(snapshot(state)))
+        self.store.write(f"{self.folder}/{kept_name(state.epoch)}", serialized(snapshot(state)))
 
     def keep_last(self, state: RunState) -> None:
         """Keeps the state after the run's last epoch for good. Raises StorageError."""
-        self.store.write(f"{self.folder}/{LAST}", serialized(snapshot(state)))
+        self.store.write(f"{self.folder}/{kept_name(None)}", serialized(snapshot(state)))
 
     def kept(self, epoch: int | None) -> Checkpoint:
         """What `keep` has kept of an epoch; None: what `keep_last` has.
@@ -76,7 +73,7 @@ class Checkpoints:
         Raises:
             CheckpointError: there is none, or it is damaged. StorageError: the location does not answer.
         """
-        name = LAST if epoch is None else f"epoch-{epoch:05d}.pt"
+        name = kept_name(epoch)
         content = self.store.read(f"{self.folder}/{name}")
         if content is None:
             there = [file for file in self.store.names(self.folder) if file.endswith(".pt")]
@@ -101,4 +98,4 @@ class Checkpoints:
             self._alone = True
 
     def _names(self) -> list[str]:
-        return [f"{self.folder}/{name}" for name in self.store.names(self.folder) if name.startswith(PREFIX)]
+        return [f"{self.folder}/{name}" for name in self.store.names(self.folder) if name.startswith(CHECKPOINT)]

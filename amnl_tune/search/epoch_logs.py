@@ -11,24 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from amnl_tune.database.models import RunRow
+from amnl_tune.database.models import EPOCH_FIGURES, RunRow
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.installation import install_extra
 from amnl_tune.masking import masked, without_secrets
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.fit import EpochResult
 
-
-class ScalarLog(Protocol):
-    """Takes one epoch after the other."""
-
-    def __call__(self, epoch: EpochResult) -> None: ...
+EpochLog = Callable[[EpochResult], None]
+"""Takes one epoch after the other."""
 
 
 @contextmanager
-def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[ScalarLog]:
+def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[EpochLog]:
     """Writes each epoch's scalars to `directory`; None writes nothing.
 
     `first_epoch` of a resumed run makes TensorBoard drop what an earlier attempt wrote from there on.
@@ -41,15 +38,9 @@ def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[Scal
     with SummaryWriter(str(directory), purge_step=first_epoch) as writer:
 
         def write(epoch: EpochResult) -> None:
-            for tag, value in (
-                ("loss/rul", epoch.train_rul_loss),
-                ("loss/health", epoch.train_health_loss),
-                ("validation/rmse", epoch.validation_rmse),
-                ("validation/best_rmse", epoch.best_validation_rmse),
-                ("learning_rate", epoch.learning_rate),
-                ("samples_per_second", epoch.samples / epoch.seconds),
-            ):
-                writer.add_scalar(tag, value, epoch.number)
+            for name, tag in EPOCH_FIGURES.items():
+                writer.add_scalar(tag, getattr(epoch, name), epoch.number)
+            writer.add_scalar("samples_per_second", epoch.samples / epoch.seconds, epoch.number)
             writer.flush()
 
         yield write
@@ -58,7 +49,6 @@ def scalar_log(directory: Path | None, *, first_epoch: int = 1) -> Iterator[Scal
 logger = logging.getLogger(__name__)
 
 RUN_TAG = "amnl_tune.run"
-LOGGED = ("train_rul_loss", "train_health_loss", "learning_rate", "validation_rmse", "best_validation_rmse")
 
 
 def require_mlflow(uri: str | None) -> None:
@@ -72,7 +62,7 @@ def require_mlflow(uri: str | None) -> None:
 @contextmanager
 def mlflow_log(
     uri: str | None, run: RunRow, config: RunConfig, *, data_sha256: str, before: Sequence[dict[str, Any]] = ()
-) -> Iterator[Callable[[EpochResult], None]]:
+) -> Iterator[EpochLog]:
     """What to call with each epoch of a promoted run.
 
     Args:
@@ -131,7 +121,7 @@ class _Log:
         """One epoch's figures, unless they are there already."""
         if row["number"] not in self.known:
             self.known.add(row["number"])
-            self._try(lambda: self._write({name: row[name] for name in LOGGED}, row["number"]))
+            self._try(lambda: self._write({name: row[name] for name in EPOCH_FIGURES if name in row}, row["number"]))
 
     def end(self, epoch: EpochResult) -> None:
         """The run's last epoch: the full validation pass, and that it is over."""

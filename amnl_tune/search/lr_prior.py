@@ -1,12 +1,12 @@
 """The LR range test inside a study: cached in the database, turned into a prior for the learning rate."""
 
-import hashlib
 import json
 import time
 from dataclasses import asdict
 
 from amnl_tune.database.engine import Ledger, database_time, insert_if_absent
 from amnl_tune.database.models import RangeTestRow
+from amnl_tune.files import canonical_hash
 from amnl_tune.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.ledger.studies import Prior
 from amnl_tune.rul.preparation import PreparedData
@@ -74,4 +74,4 @@ def prior_from(test: RangeTest, spec: StudySpec) -> Prior:
 def _key(config: RunConfig, data: PreparedData, options: RangeTestOptions) -> str:
     shaped_by = {name: value for name, value in config.identity().items() if name not in WITHOUT_EFFECT}
     document = {"config": shaped_by, "data": data.sha256, "options": asdict(options)}
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    return canonical_hash(document)

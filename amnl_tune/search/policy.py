@@ -1,7 +1,7 @@
 """When a trial is pruned: Optuna's rules, stated as what to ask of the other trials at one epoch.
 
 An epoch's decision depends on this epoch and on the other trials' reports at it, nothing else: it can be taken late, by
-another worker or after an outage, in one query (`ledger/competition.py`). Tests hold it against Optuna's own pruners.
+another worker or after an outage, in one query (`ledger/standing.py`). Tests hold it against Optuna's own pruners.
 """
 
 import inspect

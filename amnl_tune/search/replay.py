@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from sqlalchemy import select
 
-from amnl_tune.database.models import AttemptRow, EpochRow, RunRow, WorkerRow
+from amnl_tune.database.models import EPOCH_FIGURES, AttemptRow, EpochRow, RunRow, WorkerRow
 from amnl_tune.errors import StudyError
 from amnl_tune.host import host_name
 from amnl_tune.ledger.promotions import find_run
@@ -21,8 +21,6 @@ from amnl_tune.training.execution import Execution
 from amnl_tune.training.fit import EpochResult, fit
 from amnl_tune.training.precision import supported
 from amnl_tune.version import __version__
-
-COMPARED = ("train_rul_loss", "train_health_loss", "learning_rate", "validation_rmse", "best_validation_rmse")
 
 
 @dataclass(frozen=True)
@@ -118,12 +116,10 @@ def replay(
 
 
 def _deviations(recorded: EpochRow, epoch: EpochResult) -> list[Deviation]:
-    pairs = [(name, getattr(recorded, name), _finite(getattr(epoch, name))) for name in COMPARED]
-    return [Deviation(epoch.number, name, then, now) for name, then, now in pairs if then != now]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    now = {name: getattr(epoch, name) for name in EPOCH_FIGURES}
+    finite = {name: value if math.isfinite(value) else None for name, value in now.items()}
+    pairs = [(name, getattr(recorded, name), value) for name, value in finite.items()]
+    return [Deviation(epoch.number, *pair) for pair in pairs if pair[1] != pair[2]]
 
 
 def _differences(record: Record, config: RunConfig, device: torch.device, precision: Precision) -> list[str]:

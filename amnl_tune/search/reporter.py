@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from amnl_tune.database.engine import Ledger
+from amnl_tune.database.failures import next_pause
 from amnl_tune.errors import StorageAwayError
 from amnl_tune.ledger.epochs import ReportLine, Verdict
 from amnl_tune.ledger.leases import Lease, renew
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds that training waits for an answer before it takes the database to be away."""
-LONGEST_PAUSE = 5.0
 
 
 class Ending(StrEnum):
@@ -135,7 +135,7 @@ class Reporter:
                     pause = 0.0
                     self._answered()
                 except StorageAwayError as error:
-                    pause = min(max(0.25, pause * 2), LONGEST_PAUSE)
+                    pause = next_pause(pause)
                     self._unanswered(error)
         except BaseException as error:  # the main thread raises it
             with self._changed:

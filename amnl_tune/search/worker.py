@@ -19,7 +19,7 @@ from amnl_tune.database.models import RunRow, TestScoreRow
 from amnl_tune.database.optuna_storage import open_storage
 from amnl_tune.database.schema import require_schema
 from amnl_tune.database.urls import parse_url
-from amnl_tune.errors import AmnlTuneError, DataError, StorageAwayError, StorageError, StudyError
+from amnl_tune.errors import AmnlTuneError, DataError, StorageAwayError, StorageError, StorageKind, StudyError
 from amnl_tune.host import threads_for
 from amnl_tune.ledger.artifact_probe import require_shared_artifacts
 from amnl_tune.ledger.leases import Lease, LeaseLostError, claim, open_runs, trials_left
@@ -255,10 +255,8 @@ def _prepared(storage: str) -> list[str]:
     """Studies that workers may join; none where there are no tables yet."""
     try:
         require_schema(storage)
-    except StorageAwayError:
-        raise
     except StorageError as error:
-        if "holds none" not in str(error):
+        if error.kind is not StorageKind.EMPTY:
             raise
         return []
     ledger = Ledger(storage)

@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 
 from amnl_tune.artifacts import Artifacts, ArtifactStore
 from amnl_tune.database.engine import Ledger
-from amnl_tune.database.failures import storage_failures
+from amnl_tune.database.failures import next_pause, storage_failures
 from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StorageAwayError, StorageError
 from amnl_tune.ledger.attempts import excuse
@@ -101,7 +101,6 @@ class Watchdog:
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ class Workplace:
         Raises:
             LeavingError: the worker is to leave meanwhile. StorageError: the database refuses.
         """
-        pause = 0.25
+        pause = 0.0
         while True:
             try:
                 with storage_failures(self.ledger.url):
@@ -163,8 +162,8 @@ class Workplace:
                     raise LeavingError from error
                 logger.warning("%s; trying again", error)
                 self.watchdog.pat()
+                pause = next_pause(pause)
                 time.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
 
 
 FOLDER = "left"

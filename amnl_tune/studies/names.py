@@ -15,7 +15,8 @@ def require_study_name(name: str) -> str:
     if len(name) > LONGEST_NAME or not re.fullmatch(STUDY_NAME, name):
         raise StudyError(
             f"A study's name must be at most {LONGEST_NAME} letters, digits, `_`, `.` and `-`, and begin with a letter "
-            f"or digit, but got {name[: LONGEST_NAME + 1]!r}; see `amnl-tune study list`"
+            f"or digit, but got {name[: LONGEST_NAME + 1]!r}",
+            "see `amnl-tune study list`",
         )
     return name
 

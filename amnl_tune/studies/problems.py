@@ -55,10 +55,14 @@ TYPES = '"float", "int" or "categorical"'
 
 @dataclass(frozen=True)
 class Problem:
-    """`key` is dotted, as in `space.learning_rate.low`; `message` goes on from it: "must be below ..."."""
+    """`key` is dotted, as in `space.learning_rate.low`; `message` goes on from it: "must be below ...".
+
+    `missing`: nothing is there, which may be because a wrong value was left out.
+    """
 
     key: str
     message: str
+    missing: bool = False
 
     def __str__(self) -> str:
         return printable(f"`{_cut(self.key)}` {self.message}" if self.key else self.message)
@@ -136,7 +140,7 @@ def _problems(finding: dict[str, Any]) -> list[Problem]:
             message = f"{wording(finding)}; a constant goes into `[fixed]`"
         case _:
             message = wording(finding)
-    return [Problem(key, message)]
+    return [Problem(key, message, missing=finding["type"] in {"missing", "union_tag_not_found"})]
 
 
 def wording(finding: Mapping[str, Any]) -> str:

@@ -1,12 +1,12 @@
 """`StudySpec`: a study file as one frozen, validated value. Grammar and meaning of every key: `studies/README.md`."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field
 
+from amnl_tune.files import COMPACT, canonical_hash
 from amnl_tune.studies.names import LONGEST_NAME, STUDY_NAME
 from amnl_tune.studies.sections import (
     BudgetTable,
@@ -133,9 +133,9 @@ class StudySpec(Table):
         return self.model_dump(mode="json", exclude=dict(NOT_FROZEN) | absent, exclude_none=True)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the frozen content."""
-        canonical = json.dumps(self.frozen_content(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """SHA-256 of the frozen content, to be shown: whether two files ask the same is told by their `frozen_content`,
+        both parsed by one version."""
+        return canonical_hash(self.frozen_content(), separators=COMPACT)
 
     def changed_keys(self, before: dict[str, Any]) -> list[str]:
         """Dotted keys in which this file differs from another's frozen content, with both values."""

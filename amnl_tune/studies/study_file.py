@@ -98,7 +98,7 @@ def _read(document: dict[str, Any]) -> tuple[StudySpec, list[Problem]]:
         except ValidationError as error:
             found = problems_of(error)
             if rest != document:  # a value is missing because it was wrong: that has been said
-                found = [problem for problem in found if not problem.message.startswith("must be given")]
+                found = [problem for problem in found if not problem.missing]
             problems += found
             for finding in error.errors():
                 _mend(rest, location(finding), dict(finding))

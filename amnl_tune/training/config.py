@@ -4,8 +4,6 @@ A trial is a RunConfig, a promoted run is a RunConfig, an export is a RunConfig 
 reads a hyperparameter from anywhere else.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from amnl_tune.bounds import MOST_BATCH, MOST_CYCLES, MOST_EPOCHS, MOST_NUMBER, MOST_PATIENCE
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.files import COMPACT, canonical_hash
 from amnl_tune.rul.configuration import DataConfig, Fraction, InputConfig, LossConfig, NetworkConfig
 
 NONE = "none"
@@ -145,24 +144,33 @@ class RunConfig(DataConfig, NetworkConfig, LossConfig):
         return {name: NONE if value is None else value for name, value in self.plain().items()}
 
     def identity(self) -> dict[str, Any]:
-        """`plain`, less what later versions have added and this run leaves at its default: records are known by it."""
-        plain = self.plain()
-        unused = {name for name in ADDED_LATER if plain[name] == PUBLISHED[name]}
-        return {name: value for name, value in plain.items() if name not in unused}
+        """`plain`, less what later versions have added and this run leaves at its default: keys of what is kept between
+        runs are made of it, and a new setting changes none of them."""
+        fields = type(self).model_fields
+        unused = {name for name in fields.keys() - FIRST_SETTINGS if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in self.plain().items() if name not in unused}
 
     def fingerprint(self) -> str:
-        """SHA-256 over the canonical JSON: equal configurations, equal fingerprints, on every machine."""
-        canonical = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """SHA-256 of `identity`, to be shown and to make keys of: whether two configurations are the same is told by
+        comparing them."""
+        return canonical_hash(self.identity(), separators=COMPACT)
 
 
 NULLABLE = frozenset(n for n, field in RunConfig.model_fields.items() if NoneType in get_args(field.annotation))
 """Settings that need no value."""
 
-ADDED_LATER = frozenset(InputConfig.model_fields) - {"window"}
-"""Settings that the first records lack."""
+FIRST_SETTINGS = frozenset({
+    "accumulation_steps", "attention_dropout", "batch_size", "beta1", "beta2", "clip", "conditions", "conv_channels",
+    "dataset", "dropout", "ema_decay", "epochs", "fc_sizes", "final_lr_fraction", "gaba_floor", "gaba_warmup_steps",
+    "health_thresholds", "hidden_size", "horizon", "learning_rate", "loss", "loss_ema_decay", "min_delta",
+    "normalization", "num_heads", "num_layers", "patience", "pooling", "rul_reduction", "sample_weight", "schedule",
+    "seed", "split_seed", "stride", "task_weight", "validation_fraction", "validation_subset",
+    "validation_truncations", "warmup_fraction", "weight_decay", "window",
+})  # fmt: skip
+"""Those of the first records, which name each of them; never to be added to."""
 
-PUBLISHED = RunConfig().plain()
+ADDED_LATER = frozenset(InputConfig.model_fields) - FIRST_SETTINGS
+"""What a network sees beside its window, which the first exports lack."""
 
 
 def published_defaults(dataset: str) -> dict[str, Any]:

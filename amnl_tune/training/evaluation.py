@@ -5,9 +5,8 @@ convolutions, tracing with `torch.jit.freeze`. The LSTM takes the time. Notation
 """
 
 import math
-import statistics
-import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from amnl_tune.rul.networks.amnl import Prediction
 from amnl_tune.rul.preparation import EngineRows, PreparedData
 from amnl_tune.training.config import Precision
 from amnl_tune.training.precision import autocast, float32_mode, require_supported, supported
-from amnl_tune.training.timing import wait
+from amnl_tune.training.timing import median_wall, take_turns
 
 EVALUATION_BATCH = 1024
 
@@ -122,14 +121,7 @@ class Predictor(nn.Module):
             for precision in supported(self.device)
             if float((self._predicted(windows, precision).rul - true).abs().max()) <= TOLERANCE
         ]
-        rounds = [{precision: self._seconds(windows, precision) for precision in sound} for _ in range(ROUNDS)]
-        median = {precision: statistics.median(taken[precision] for taken in rounds) for precision in sound}
+        arms = {precision: partial(self._predicted, windows, precision) for precision in sound}
+        median = {name: median_wall(laps) for name, laps in take_turns(arms, self.device, rounds=ROUNDS).items()}
         quicker = [precision for precision in sound if median[precision] * MARGIN < median[Precision.FP32]]
         return min(quicker, key=lambda precision: median[precision], default=Precision.FP32)
-
-    def _seconds(self, windows: Tensor, precision: Precision) -> float:
-        wait(self.device)
-        started = time.perf_counter()
-        self._predicted(windows, precision)
-        wait(self.device)
-        return time.perf_counter() - started

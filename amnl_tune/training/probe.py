@@ -1,24 +1,26 @@
 """Which precision is best here: a micro-benchmark of the real training step, remembered for host, device and shape."""
 
-import hashlib
 import json
 import logging
 import platform
-import statistics
-import time
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from amnl_tune.training.batches import Batches
-from amnl_tune.training.config import ADDED_LATER, Precision, RunConfig
+from amnl_tune.files import canonical_hash
+from amnl_tune.rul.configuration import InputConfig
+from amnl_tune.training.batches import Batch, Batches
+from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.precision import float32_mode, supported
 from amnl_tune.training.state import RunState, own_rng
 from amnl_tune.training.step import make_step
-from amnl_tune.training.timing import wait
+from amnl_tune.training.timing import median_wall, take_turns
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,11 @@ LOSS_TOLERANCE, GRADIENT_TOLERANCE = 0.01, 0.1
 """Relative difference from float32 of a step's raw terms, and of its gradient as a vector."""
 SETTLING = 20
 """Steps that a GradScaler gets to find a scale at which nothing overflows."""
-SHAPE = (
-    "window", "batch_size", "accumulation_steps", "conv_channels", "hidden_size", "num_layers", "num_heads", "fc_sizes",
-    "pooling", "loss", "ema_decay", *sorted(ADDED_LATER),
+STEP_SETTINGS = (
+    "batch_size", "accumulation_steps", "conv_channels", "hidden_size", "num_layers", "num_heads", "fc_sizes",
+    "pooling", "loss", "ema_decay", *sorted(InputConfig.model_fields),
 )  # fmt: skip
+"""Settings that decide how long a training step takes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def best_precision(config: RunConfig, batches: Batches, training: Tensor, execut
     known = _remembered(place)
     if known is None:
         known = probe(config, batches, training, execution)
-        logger.info("precision: %s; milliseconds a step: %s", known.precision, _milliseconds(known))
+        shown = ", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in known.seconds.items())
+        logger.info("precision: %s; milliseconds a step: %s", known.precision, shown)
         _remember(known, place)
     return Precision(known.precision)
 
@@ -77,21 +81,19 @@ def probe(config: RunConfig, batches: Batches, training: Tensor, execution: Exec
         training: (M,) last rows of its training windows, on the host.
         execution: on which device.
     """
-    ((windows, rul),) = batches([training[: config.batch_size]])
+    (batch,) = batches([training[: config.batch_size]])
+    mean = float(batch[1].mean())
     candidates = [precision for precision in supported(execution.device) if precision is not Precision.FP16_PURE]
-    bouts = [_Bout(config, precision, execution, windows, rul) for precision in candidates]
-    warm = {bout.precision: bout.warm_up() for bout in bouts}
-    bouts = [bout for bout in bouts if warm[bout.precision] < HOPELESS * warm[Precision.FP32]]
-    taken: dict[Precision, list[float]] = {bout.precision: [] for bout in bouts}
-    started = time.monotonic()
-    for done in range(ROUNDS):
-        if done >= FEWEST_ROUNDS and time.monotonic() - started > LONG:
-            break
-        for bout in bouts:
-            taken[bout.precision].append(bout.step())
-    seconds = {precision: statistics.median(times) for precision, times in taken.items()}
+    runs = {precision: FreshRun(config, execution, precision, mean_rul=mean) for precision in candidates}
+    arms = {precision: partial(run.train, [batch]) for precision, run in runs.items()}
+    untimed = WARM_UP.get(execution.device.type, 1) - 1
+    first = take_turns(arms, execution.device, rounds=1, warm_up=untimed)
+    warm = {precision: median_wall(laps) for precision, laps in first.items()}
+    arms = {precision: arm for precision, arm in arms.items() if warm[precision] < HOPELESS * warm[Precision.FP32]}
+    taken = take_turns(arms, execution.device, rounds=ROUNDS, warm_up=0, fewest=FEWEST_ROUNDS, seconds=LONG)
+    seconds = {precision: median_wall(laps) for precision, laps in taken.items()}
     rivals = [p for p in seconds if seconds[p] * MARGIN < seconds[Precision.FP32]]
-    unsound = _unsound(config, rivals, execution, windows, rul)
+    unsound = _unsound(config, rivals, execution, batch)
     best = min((p for p in rivals if p not in unsound), key=lambda p: seconds[p], default=Precision.FP32)
     return Probe(
         {str(p): value for p, value in seconds.items()}, {str(p): why for p, why in unsound.items()}, str(best)
@@ -103,56 +105,51 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
 
 
-class _Bout:
-    """One precision's runs of the step on one batch."""
+class FreshRun:
+    """A run's own training steps, on batches that the caller chooses; the caller's random numbers stay as they are.
+
+    Args:
+        config: of the run. execution: on which device. precision: not `auto`.
+        mean_rul: of the training labels, in cycles; it decides losses, not durations.
+    """
 
     def __init__(
-        self, config: RunConfig, precision: Precision, execution: Execution, windows: Tensor, rul: Tensor
+        self, config: RunConfig, execution: Execution, precision: Precision, *, mean_rul: float = 60.0
     ) -> None:
-        self.precision, self.device = precision, execution.device
-        self.state = RunState.start(
-            config, mean_rul=float(rul.mean()), data_sha256="", device=self.device, precision=precision
-        )
+        self.device = execution.device
+        self.state = RunState.start(config, mean_rul=mean_rul, data_sha256="", device=self.device, precision=precision)
         self.state.model.train()
-        self.train = make_step(self.state, execution)
-        self.batch = windows, rul
+        self.step = make_step(self.state, execution)
 
-    def warm_up(self) -> float:
-        """Seconds of the last untimed step."""
-        return [self.step() for _ in range(WARM_UP.get(self.device.type, 1))][-1]
+    def train(self, batches: Iterable[Sequence[Tensor]], steps_an_epoch: int = 1000) -> Tensor:
+        """A step on each of the (windows, RUL); (2,) sum of the raw terms."""
+        total = torch.zeros(2, device=self.device)
+        with own_rng(self.state.rng, self.device), float32_mode(self.state.precision, self.device):
+            for windows, rul in batches:
+                self.state.begin_step(steps_an_epoch)
+                total += self.step(windows, rul)
+        return total
 
-    def step(self) -> float:
-        """Seconds of one step."""
-        wait(self.device)
-        started = time.perf_counter()
-        self.run()
-        wait(self.device)
-        return time.perf_counter() - started
 
-    def run(self) -> Tensor:
-        """(2,) raw terms."""
-        with own_rng(self.state.rng, self.device), float32_mode(self.precision, self.device):
-            self.state.begin_step(1000)
-            return self.train(*self.batch).clone()
-
-    def gradient(self) -> tuple[Tensor, Tensor]:
-        """(2,) raw terms and (P,) the gradient of the first step that a GradScaler lets pass."""
-        for _ in range(SETTLING):
-            terms = self.run()
-            gradient = torch.cat([p.grad.flatten() for p in self.state.parameters if p.grad is not None])
-            if gradient.isfinite().all():
-                break
-        return terms, gradient
+def _first_step(run: FreshRun, batch: Batch) -> tuple[Tensor, Tensor]:
+    """(2,) raw terms and (P,) the gradient of the first step that a GradScaler lets pass."""
+    for _ in range(SETTLING):
+        terms = run.train([batch])
+        gradient = torch.cat([p.grad.flatten() for p in run.state.parameters if p.grad is not None])
+        if gradient.isfinite().all():
+            break
+    return terms, gradient
 
 
 def _unsound(
-    config: RunConfig, rivals: list[Precision], execution: Execution, windows: Tensor, rul: Tensor
+    config: RunConfig, rivals: Sequence[Precision], execution: Execution, batch: Batch
 ) -> dict[Precision, str]:
     """Those whose numbers are not float32's, without dropout, whose draws depend on the precision."""
     plain = config.replaced(dropout=0.0, attention_dropout=0.0, clip=0.0)
     eager = Execution(device=execution.device, cuda_graph=False)
     found = {
-        precision: _Bout(plain, precision, eager, windows, rul).gradient() for precision in {*rivals, Precision.FP32}
+        p: _first_step(FreshRun(plain, eager, p, mean_rul=float(batch[1].mean())), batch)
+        for p in {*rivals, Precision.FP32}
     }
     true_terms, true_gradient = found[Precision.FP32]
     unsound = {}
@@ -165,9 +162,13 @@ def _unsound(
     return unsound
 
 
+def step_settings(config: RunConfig) -> dict[str, Any]:
+    """Those of a configuration; equal ones take equally long."""
+    return {name: value for name, value in config.identity().items() if name in STEP_SETTINGS}
+
+
 def _key(config: RunConfig, execution: Execution) -> str:
     """Of everything that the answer depends on."""
-    shape = {name: value for name, value in config.identity().items() if name in SHAPE}
     here = {
         "host": platform.node(),
         "device": device_name(execution.device),
@@ -175,7 +176,7 @@ def _key(config: RunConfig, execution: Execution) -> str:
         "threads": torch.get_num_threads(),
         "cuda_graph": execution.cuda_graph,
     }
-    return hashlib.sha256(json.dumps(here | shape, sort_keys=True).encode()).hexdigest()[:32]
+    return canonical_hash(here | step_settings(config))[:32]
 
 
 def _remembered(place: Path | None) -> Probe | None:
@@ -194,7 +195,3 @@ def _remember(found: Probe, place: Path | None) -> None:
         place.write_text(json.dumps(asdict(found), indent=1))
     except OSError as error:
         logger.warning("what the precision probe has found cannot be remembered: %s", error)
-
-
-def _milliseconds(found: Probe) -> str:
-    return ", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in found.seconds.items())

@@ -1,10 +1,15 @@
-"""Measuring instruments of a device: waiting for it, its peak memory, its matrix-product peak."""
+"""How anything here is timed: arms take turns, the device is waited for, medians count; peak memory beside it."""
 
+import math
 import resource
+import statistics
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import psutil
 import torch
@@ -16,12 +21,88 @@ SIZES = {"cuda": 8192}
 """Of the square matrices, 1024 elsewhere: large enough to reach the peak, small enough for a second."""
 TRIES = 8
 PROCESS = Path("/proc/self")
+Arm = TypeVar("Arm", bound=Hashable)
 
 
 def wait(device: torch.device) -> None:
     """Until the device has done everything that it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+class Lap(NamedTuple):
+    """Seconds of one call: by the clock, and of this process's CPU time over all its threads."""
+
+    wall: float
+    cpu: float
+
+
+def lap(action: Callable[[], object], device: torch.device) -> Lap:
+    """Times one call, from an idle device to an idle device."""
+    wait(device)
+    started, used = time.perf_counter(), time.process_time()
+    action()
+    wait(device)
+    return Lap(time.perf_counter() - started, time.process_time() - used)
+
+
+def take_turns(
+    arms: Mapping[Arm, Callable[[], object]],
+    device: torch.device,
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    fewest: int = 0,
+    seconds: float = math.inf,
+) -> dict[Arm, list[Lap]]:
+    """One lap of every arm a round, so that whatever else the machine does meets them all.
+
+    Args:
+        arms: what to time, by name. device: on which it computes.
+        rounds: at most; each begins with another arm. warm_up: untimed calls of every arm before the first.
+        fewest, seconds: no further round begins after so many that have taken so long together.
+    """
+    for arm in arms.values():
+        for _ in range(warm_up):
+            arm()
+    taken: dict[Arm, list[Lap]] = {name: [] for name in arms}
+    order, started = list(arms), time.perf_counter()
+    for done in range(rounds):
+        if done >= max(1, fewest) and time.perf_counter() - started > seconds:
+            break
+        for name in order:
+            taken[name].append(lap(arms[name], device))
+        order = order[1:] + order[:1]
+    return taken
+
+
+def median_wall(laps: Iterable[Lap]) -> float:
+    """Seconds by the clock."""
+    return statistics.median(one.wall for one in laps)
+
+
+class Stopwatch:
+    """Each part ends where the next begins, so that together they are the whole time.
+
+    Attributes:
+        taken: seconds by part, in the order in which they were measured.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.taken: defaultdict[str, list[float]] = defaultdict(list)
+        self.begin()
+
+    def begin(self) -> None:
+        """Waits for the device, and starts a part."""
+        wait(self.device)
+        self.last = time.perf_counter()
+
+    def end(self, name: str) -> None:
+        """The part since the last call was `name`."""
+        before = self.last
+        self.begin()
+        self.taken[name].append(self.last - before)
 
 
 def reset_peak_memory(device: torch.device) -> None:
@@ -69,12 +150,6 @@ def matmul_peak(device: torch.device, precision: Precision) -> float:
     dtype = DTYPES.get(precision, torch.float32)
     factor = torch.full((size, size), 0.5, device=device, dtype=dtype)
     product = torch.empty_like(factor)
-    quickest = float("inf")
     with torch.inference_mode(), float32_mode(precision, device):
-        for _ in range(TRIES):
-            wait(device)
-            started = time.perf_counter()
-            torch.mm(factor, factor, out=product)
-            wait(device)
-            quickest = min(quickest, time.perf_counter() - started)
-    return 2.0 * size**3 / quickest
+        taken = take_turns({"product": lambda: torch.mm(factor, factor, out=product)}, device, rounds=TRIES)
+    return 2.0 * size**3 / min(one.wall for one in taken["product"])

@@ -71,7 +71,6 @@ def test_wrong_credentials_files_are_refused(storage: str, tmp_path: Path, monke
 
 
 def test_other_wrong_options_are_refused(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "`--prefix` must be a path" in refused("--prefix", "amnl")
     assert "`--storage` must name" in refused("--storage", "mysql://u:pw@h/d")
     monkeypatch.setenv("AMNL_TUNE_DASHBOARD_SECRET", "short")
     assert "AMNL_TUNE_DASHBOARD_SECRET must have 32 characters or more, but has 5" in refused()
@@ -130,15 +129,13 @@ def test_everywhere_with_credentials(storage: str, started: object, users: Path)
         "0.0.0.0",
         "--credentials",
         str(users),
-        "--prefix",
-        "/amnl",
         "--public-metrics",
         "--allow-host",
         "tune.x",
     )
-    match = re.search(r"http://0\.0\.0\.0:(\d+)/amnl/  \(log in as ada\)", line)
+    match = re.search(r"http://0\.0\.0\.0:(\d+)/  \(log in as ada\)", line)
     assert match, line
-    base = f"http://127.0.0.1:{match[1]}/amnl"
+    base = f"http://127.0.0.1:{match[1]}"
     for path, name, status in (
         ("/metrics", "tune.x", 200),
         ("/metrics", "evil.example", 403),

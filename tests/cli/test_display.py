@@ -100,13 +100,13 @@ def test_a_stopped_study_says_so_everywhere(ledger: Ledger, tmp_path: Path) -> N
     shown = " ".join(said("study", "show", "tiny").split())
     assert "Stopped. Nobody works on the study since " in shown
     assert "`amnl-tune study resume tiny` lets it go on" in shown
-    note = study_note(ledger, "tiny", optuna_id=1, prefix="")
+    note = study_note(ledger, "tiny", optuna_id=1)
     assert "Stopped" in note
     assert "study resume tiny" in note
     said("report", "tiny", "--out", str(tmp_path / "tiny.html"))
     assert '<p class="warning"><b>Stopped.</b>' in (tmp_path / "tiny.html").read_text()
     said("study", "resume", "tiny")
-    assert "Stopped" not in study_note(ledger, "tiny", optuna_id=1, prefix="")
+    assert "Stopped" not in study_note(ledger, "tiny", optuna_id=1)
     assert "Stopped" not in said("study", "show", "tiny")
     ledger.close()
 

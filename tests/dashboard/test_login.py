@@ -64,15 +64,20 @@ def test_the_printed_link_logs_in_and_the_token_leaves_the_address(site: Any) ->
 def test_forged_ended_and_foreign_sessions_are_worth_nothing(finished: Any, serving: Any) -> None:
     with serving(finished.ledger, finished.artifacts) as site:
         name, session = site(f"/?token={TOKEN}").cookie.split("=", 1)
-        user, expiry, nonce, signature = session.split(".")
-        later = f"{user}.{int(expiry) + 1}.{nonce}.{signature}"
-        for forged in (later, session[:-1] + "0x"[session[-1] == "0"], "", "a.b", "....", "\u00e9.1.1.1"):
+        content, begun, signature = session.split(".")
+        later = f"{content}.{begun[:-1]}{'Ax'[begun[-1] == 'A']}.{signature}"
+        other_user = f"{content[:4]}{'Ax'[content[4] == 'A']}{content[5:]}.{begun}.{signature}"
+        unsigned = f"{content}.{begun}.{'Ax'[signature[0] == 'A']}{signature[1:]}"
+        former = f"bG9jYWw.{int(time.time()) + LIFETIME}.0123456789ab.{'0' * 64}"  # of versions before
+        for forged in (later, other_user, unsigned, former, "", "a.b", "....", "\u00e9.1.1.1"):
             assert site("/api/studies", Cookie=f"{name}={forged}".encode().decode("latin-1")).status == 401, forged
         assert site("/api/studies", Cookie=f"{name}={session}").status == 200
         out = site.post_form("/logout", "", Cookie=f"{name}={session}")
         assert (out.status, out.headers["location"]) == (303, "/login")
         assert "Max-Age=0" in out.headers["set-cookie"]
         assert site("/api/studies", Cookie=f"{name}={session}").status == 401
+        for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_":  # some are the same signature
+            assert site("/api/studies", Cookie=f"{name}={session[:-1]}{last}").status == 401
         again = site(f"/?token={TOKEN}").cookie.split("=", 1)[1]
     with serving(finished.ledger, finished.artifacts) as other:  # another process has another secret
         assert other("/api/studies", Cookie=f"amnl_tune_{other.port}={again}").status == 401
@@ -216,9 +221,10 @@ def test_tokens_differ_and_are_not_shown() -> None:
     assert first.check("", second.token or "") is None
 
 
-def test_sessions_end_by_themselves() -> None:
+def test_sessions_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    sessions = Sessions(Credentials(token="t"), b"secret", clock=lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    sessions = Sessions(Credentials(token="t"), b"secret")
     session = sessions.issue("local")
     assert sessions.user_of(session) == "local"
     sessions.remember_basic("Basic x", "local")

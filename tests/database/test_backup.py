@@ -23,9 +23,9 @@ from amnl_tune.database.backup import back_up, restore
 from amnl_tune.database.engine import Ledger, make_file
 from amnl_tune.database.inspection import database_status
 from amnl_tune.database.models import EpochRow, RunRow, RunStatus
-from amnl_tune.database.schema import head_revision, upgrade
+from amnl_tune.database.schema import head_revision, require_schema, upgrade
 from amnl_tune.database.tables import VERSION_TABLE, table_names
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StorageKind
 from amnl_tune.ledger.leases import Budget, claim
 from amnl_tune.ledger.studies import find_study, freeze
 from amnl_tune.rul.sources import FleetSource
@@ -344,6 +344,28 @@ def test_a_storage_that_this_version_cannot_work_on(storage: str, tmp_path: Path
         session.execute(text(f"update {VERSION_TABLE} set version_num = '9999'"))
     assert "must not be newer than amnl-tune, but its schema 9999" in str(database_status(storage).problem)
     ledger.close()
+
+
+def test_a_worker_that_could_wait_is_told_the_kind_and_not_the_words(storage: str) -> None:
+    ledger = Ledger(storage)
+    make_file(ledger.url)
+    kinds = []
+    for version in (None, "0001", "9999"):
+        if version:
+            upgrade(storage)
+            with ledger.write() as session:
+                session.execute(text(f"update {VERSION_TABLE} set version_num = '{version}'"))
+        with pytest.raises(StorageError) as caught:
+            require_schema(storage)
+        problem = database_status(storage).problem
+        assert problem is not None
+        assert problem.kind is caught.value.kind
+        kinds.append(problem.kind)
+        if version:
+            with ledger.write() as session:
+                session.execute(text(f"update {VERSION_TABLE} set version_num = '{head_revision()}'"))
+    ledger.close()
+    assert kinds == [StorageKind.EMPTY, StorageKind.OUTDATED, StorageKind.NEWER]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)

@@ -22,7 +22,7 @@ from amnl_tune.database.models import Base, EpochRow, RunRow, RunStatus, StudyRo
 from amnl_tune.database.optuna_storage import borrowed_storage
 from amnl_tune.database.schema import migrations, require_schema, upgrade
 from amnl_tune.database.tables import VERSION_TABLE
-from amnl_tune.errors import StorageError
+from amnl_tune.errors import StorageError, StorageKind
 from amnl_tune.ledger.leases import DIVERGED_RMSE, FINISHED
 from amnl_tune.ledger.standing import bin_of
 from amnl_tune.ledger.studies import find_study
@@ -91,8 +91,11 @@ def test_every_schema_but_the_newest_has_a_database_of_each_kind() -> None:
 
 def test_an_old_schema_is_refused_until_it_is_upgraded(old: Old) -> None:
     assert old.rows[VERSION_TABLE] == [(old.revision,)]
-    with pytest.raises(StorageError, match=f"schema must be .*, but it is {old.revision}; run `amnl-tune db upgrade`"):
+    with pytest.raises(
+        StorageError, match=f"schema must be .*, but it is {old.revision}; run `amnl-tune db upgrade`"
+    ) as caught:
         require_schema(old.storage)
+    assert caught.value.kind is StorageKind.OUTDATED
 
 
 def test_an_upgraded_database_has_the_models_schema(old: Old, upgraded: Ledger) -> None:

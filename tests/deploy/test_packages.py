@@ -38,7 +38,13 @@ def test_the_source_distribution_passes_what_reads_files(tmp_path: Path) -> None
     with tarfile.open(built("sdist", tmp_path)) as archive:
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = [path for path in tmp_path.iterdir() if path.is_dir()]
-    tests = ("deploy/test_compose.py", "cli/test_commands.py", "search/test_schemas.py", "test_installation.py")
+    tests = (
+        "deploy/test_compose.py",
+        "cli/test_commands.py",
+        "database/test_schemas.py",
+        "docs",
+        "test_installation.py",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *(f"tests/{name}" for name in tests)],
         cwd=unpacked, env=os.environ | {"PYTHONPATH": str(unpacked)}, capture_output=True, text=True, check=False,
@@ -53,6 +59,8 @@ def test_a_wheel_brings_migrations_and_studies(tmp_path: Path) -> None:
     here.mkdir()
     with zipfile.ZipFile(built("wheel", tmp_path)) as wheel:
         wheel.extractall(site)
+    templates = Path("amnl_tune/dashboard/templates")
+    assert {path.name for path in (site / templates).iterdir()} == {path.name for path in (ROOT / templates).iterdir()}
 
     def ask(*words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -90,4 +90,4 @@ def test_foreign_trials_are_named(spec: StudySpec, open_tiny: OpenTiny, artifact
     )
     assert numbered([3, 4]) == "3, 4"
     assert "Not made by amnl-tune" in report_page(find_study(ledger, "tiny"))
-    assert "Not made by amnl\\-tune" in study_note(ledger, "tiny", optuna_id=1, prefix="")
+    assert "Not made by amnl\\-tune" in study_note(ledger, "tiny", optuna_id=1)

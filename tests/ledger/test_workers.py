@@ -14,8 +14,20 @@ from amnl_tune.database.engine import Ledger, database_time
 from amnl_tune.database.models import AttemptRow, Origin, PromotionRow, RunRow, RunStatus, WorkerRow
 from amnl_tune.host import host_name
 from amnl_tune.ledger.leases import Budget, claim
+from amnl_tune.ledger.progress import progress
 from amnl_tune.ledger.studies import find_study, freeze
-from amnl_tune.ledger.workers import Attendance, Presence, WorkerIdentity, attendance, sign_in, sign_out
+from amnl_tune.ledger.workers import (
+    Attendance,
+    Presence,
+    WorkerIdentity,
+    attendance,
+    bury_dead,
+    hosts_of_live_workers,
+    live_workers,
+    live_workers_here,
+    sign_in,
+    sign_out,
+)
 from amnl_tune.studies.spec import StudySpec
 
 BUDGET = Budget(9, 20, None, (), seed=1)
@@ -129,7 +141,24 @@ def test_who_is_there_and_who_is_not(ledger: Ledger, study: str) -> None:
     }
     assert "left" not in by_name(ledger)
     assert found["silent"].seen_ago > 999
-    assert {name for name, one in found.items() if one.presence.is_alive} == {"elsewhere", "training", "waiting"}
+    alive = {name for name, one in found.items() if one.presence.is_alive}
+    assert alive == {"elsewhere", "training", "waiting"}
+    assert {worker.id for worker in progress(find_study(ledger, study)).workers} == alive
+    with ledger.read() as session:
+        now = database_time(session)
+        assert {worker.id for worker in live_workers(session, now)} == alive
+        assert hosts_of_live_workers(session, now) == {study: sorted([host_name(), "other", "other"])}
+    assert live_workers_here(ledger) == 1
+    bury_dead(ledger, study)
+    assert set(by_name(ledger)) == {"elsewhere", "silent", "training", "waiting"}
+
+
+def test_a_machine_that_was_started_again_has_none_of_its_former_workers(ledger: Ledger, study: str) -> None:
+    come(ledger, study, "before", host=f"{host_name().rpartition('/')[0]}/another-boot")
+    assert by_name(ledger)["before"].presence is Presence.WAITING
+    with ledger.write() as session:
+        session.execute(text("update amnl_workers set seen_at = seen_at - 181"))
+    assert by_name(ledger)["before"].presence is Presence.DEAD
 
 
 def test_a_run_that_another_worker_took_over_is_no_longer_the_first_s(ledger: Ledger, study: str) -> None:

@@ -42,8 +42,9 @@ from amnl_tune.measure.bench.parts import (
 )
 from amnl_tune.measure.bench.table import EARLY_STOPPING, Stopped, TrainingRow, published_table
 from amnl_tune.measure.figures import inference_figure, ratios_figure, shares_figure
-from amnl_tune.measure.profile import forward_work, profile_epoch
+from amnl_tune.measure.profile import profile_epoch
 from amnl_tune.measure.run_profile import PUBLISHED_SHARES, profile_run, shares_frame
+from amnl_tune.measure.work import forward_work
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.batches import ResidentBatches
 from amnl_tune.training.config import DataPath, Precision, RunConfig
@@ -172,7 +173,7 @@ def test_every_arm_of_equal_meaning_has_an_equal_loss(arena: Arena) -> None:
     for name in ("amnl-tune", "strong baseline"):
         assert outcomes[name].loss == pytest.approx(base.loss, rel=1e-4)
     assert outcomes["the same again, other dropout"].loss != base.loss
-    accumulated = outcomes[f"+ gradient accumulation x{ACCUMULATION}"]
+    accumulated = outcomes[f"+ one optimiser step on {ACCUMULATION} batches"]
     assert accumulated.updates == ACCUMULATION
     assert accumulated.loss != base.loss
     assert all(outcome.seconds > 0 and outcome.spread >= 0 for outcome in outcomes.values())
@@ -187,7 +188,7 @@ def outcomes(**losses: float) -> list[Outcome]:
         outcome("published recipe", 0.4, 100.0),
         outcome("the same again, other dropout", 0.4, losses.get("twin", 100.5)),
         outcome("+ mixed precision", 0.2, losses.get("mixed", 101.0)),
-        outcome("+ gradient accumulation x4", 0.1, 130.0, 4),
+        outcome("+ one optimiser step on 4 batches", 0.1, 130.0, 4),
     ]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from amnl_tune.measure.load import Load, delay, load_average
-from amnl_tune.measure.plan.calibration import calibrate
+from amnl_tune.measure.load import Load, Watch, delay, load_average
+from amnl_tune.measure.plan.timing import calibrate
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import RunConfig
 from amnl_tune.training.execution import Execution, own_threads
@@ -37,12 +37,17 @@ def test_a_busy_machine_is_told(load: Load, said: str) -> None:
 
 def test_cpu_time_is_measured_beside_wall_time(tiny_config: RunConfig, tiny_data: PreparedData) -> None:
     """Beside more busy processes than there are cores, steps take longer by the clock and as long by their CPU time."""
+    watch = Watch()
     with own_threads(1), busy_processes(3 * (os.cpu_count() or 1)):
         beside, computing = calibrate(tiny_config, tiny_data, Execution(), moment=1.5), delay(1.0)
+        load = watch.ended()
     assert load_average() is not None
     assert beside.cpu > 0
     assert beside.step > beside.cpu / 2
     assert computing > 1.25
+    assert load.busy  # seen after the measurement, though the machine may have been idle before it
+    assert watch.ended(on_gpu=True).delay is None
+    assert (watch.ended(9.0).delay or 0.0) >= 9.0
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Plans by hand: the arithmetic, the pruner's simulation, the budget, the price table."""
 
 import io
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,20 +29,17 @@ from amnl_tune.measure.plan.actual import (
     remember,
     spending,
 )
-from amnl_tune.measure.plan.calibration import Timing
 from amnl_tune.measure.plan.demand import Demand, Job, demand_of, representative
-from amnl_tune.measure.plan.estimate import Machine, Runs, binding, estimate, limits_of, makespan, share_within
-from amnl_tune.measure.plan.lengths import Lengths, promoted_lengths, standing, stopped, trial_lengths
+from amnl_tune.measure.plan.estimate import Machine, binding, estimate, limits_of, makespan, share_within
 from amnl_tune.measure.plan.machines import load_machines
-from amnl_tune.measure.plan.measuring import counts_to_measure, delay_of
-from amnl_tune.measure.plan.pace import Interval, MeasuredPace, Overheads, PublishedPace, straight_line
-from amnl_tune.measure.plan.plan import HERE, Memory, Plan, here, make_plan, published, scenario
-from amnl_tune.measure.plan.rehearsal import Station
+from amnl_tune.measure.plan.pace import Interval, MeasuredPace, PublishedPace, Timing, epoch_of, straight_line
+from amnl_tune.measure.plan.plan import HERE, WORKERS, Memory, Plan, here, make_plan
+from amnl_tune.measure.plan.run_lengths import Lengths, Records, promoted_lengths, recorded, trial_lengths
 from amnl_tune.measure.plan.scenarios import write_scenario
-from amnl_tune.measure.profile import forward_work
+from amnl_tune.measure.plan.timing import waited
+from amnl_tune.measure.work import forward_work
 from amnl_tune.rul.preparation import prepare
 from amnl_tune.rul.sources import FleetSource
-from amnl_tune.search.policy import competition
 from amnl_tune.studies.optuna_parts import build_pruner
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import load_study_spec, parse_study_spec
@@ -49,7 +47,7 @@ from amnl_tune.training.config import Precision
 
 JOB = Job("a", steps=10, windows=100, validated=20, at_end=40, step_work=1000.0, forward_work=10.0)
 TIMING = Timing(step=0.1, spread=0.1, forward=0.05, probing=0.5)
-TRIALS, RUNS = 4, 2
+TRIALS = 4
 
 
 def study(tiny_study: str, **tables: str) -> StudySpec:
@@ -71,17 +69,14 @@ def spec(tiny_study: str) -> StudySpec:
 @pytest.fixture
 def demand() -> Demand:
     """Four trials of one shape, then one winner and the incumbent."""
-    return Demand("s", "FD001", TRIALS, JOB, (JOB,), (JOB,), JOB, 0, (1, 2), 1, {})
-
-
-@pytest.fixture
-def runs(demand: Demand) -> Runs:
-    trials = Lengths((2, 1, 1, 1), ((4, 2, 2, 4),), (4,) * TRIALS)
-    return Runs.of(demand, trials, Lengths((8,) * RUNS, ((8, 8),), (8,) * RUNS), seed=1)
+    trials = Lengths((2, 1, 1, 1), (4, 2, 2, 4), (4,) * TRIALS)
+    return Demand(
+        "s", "FD001", TRIALS, JOB, (JOB,), (JOB,), JOB, 0, (1, 2), 1, {}, trials, Lengths((8,), (8, 8), (8, 8))
+    )
 
 
 def machine(workers: int = 1, **changes: Any) -> Machine:
-    pace = MeasuredPace([(JOB, TIMING)], Overheads(start=3.0, run=0.25, epoch=0.125))
+    pace = MeasuredPace([(JOB, TIMING)], 3.0)
     return replace(Machine(HERE, workers, workers, lambda _: pace), **changes)
 
 
@@ -89,28 +84,28 @@ def is_ordered(interval: Interval) -> bool:
     return interval.low <= interval.expected <= interval.high
 
 
-def test_a_search_computed_by_hand(demand: Demand, runs: Runs) -> None:
-    found = estimate(demand, runs, machine())
+def test_a_search_computed_by_hand(demand: Demand) -> None:
+    found = estimate(demand, machine())
     epoch = 10 * 0.1 + 20 * 0.05  # 2 s: ten steps and twenty validated windows
-    pruned, complete = 2 * (epoch + 0.125) + 0.25, 4 * (epoch + 0.125) + 0.25 + 40 * 0.05
+    full = 40 * 0.05  # validation windows at the end, as often as trials are likely to be complete
     probing = 0.5  # of the one shape, once
     assert found.search.epochs == Interval(5, 12, 16)
-    assert found.search.wall.expected == pytest.approx(3 + 2 * pruned + 2 * complete + probing)
+    assert found.search.wall.expected == pytest.approx(3 + 12 * epoch + 3 * full + probing)
     assert found.search.busy.expected == pytest.approx(12 * epoch)
-    assert found.search.busy.low == pytest.approx(5 * epoch - 5 * 0.1 * epoch)
-    assert found.search.busy.high == pytest.approx(16 * epoch * 1.1)
+    assert found.search.busy.low == pytest.approx(5 * (epoch - 0.1 * 10 * 0.1))
+    assert found.search.busy.high == pytest.approx(16 * (epoch + 0.1 * 10 * 0.1))
     assert found.promotion.epochs == Interval(8, 16, 16)  # the published defaults may be the best themselves
-    assert found.promotion.wall.expected == pytest.approx(3 + 2 * (8 * 2.125 + 0.25 + 2) + probing)
+    assert found.promotion.wall.expected == pytest.approx(3 + 2 * (8 * epoch + full) + probing)
     assert found.range_test.wall == Interval(0, 0, 0)
 
 
-def test_a_range_test_takes_its_iterations(demand: Demand, runs: Runs) -> None:
-    found = estimate(replace(demand, range_test=60), runs, machine())
-    assert found.range_test.wall == pytest.approx((3.0, 6.0, 6.0))
+def test_a_range_test_takes_its_iterations(demand: Demand) -> None:
+    found = estimate(replace(demand, range_test=60), machine())
+    assert found.range_test.wall == pytest.approx((2.7, 6.0, 6.6))
 
 
-def test_more_workers_never_take_longer_and_never_less_work(demand: Demand, runs: Runs) -> None:
-    found = [estimate(demand, runs, machine(workers)) for workers in (1, 2, 4, 8)]
+def test_more_workers_never_take_longer_and_never_less_work(demand: Demand) -> None:
+    found = [estimate(demand, machine(workers)) for workers in (1, 2, 4, 8)]
     for fewer, more in pairwise(found):
         for phase in ("search", "promotion"):
             before, after = getattr(fewer, phase), getattr(more, phase)
@@ -122,14 +117,13 @@ def test_more_workers_never_take_longer_and_never_less_work(demand: Demand, runs
 
 
 def test_no_more_is_promised_than_there_are_cores() -> None:
-    pace = MeasuredPace([(JOB, TIMING)], Overheads())
+    pace = MeasuredPace([(JOB, TIMING)])
     mine = here({1: pace, 2: pace}, workers=(1, 2, 8), cores=2, price_per_hour=None)
     assert [(one.workers, one.at_once, bool(one.note)) for one in mine] == [(1, 1, False), (2, 2, False), (8, 2, True)]
-    assert counts_to_measure([1, 2, 4, 8], 3) == [1, 2, 3]
 
 
 def test_the_pace_is_that_of_as_many_workers_or_more() -> None:
-    paces = {n: MeasuredPace([(JOB, replace(TIMING, step=float(n)))], Overheads()) for n in (1, 2, 4)}
+    paces = {n: MeasuredPace([(JOB, replace(TIMING, step=float(n)))]) for n in (1, 2, 4)}
     (mine,) = here(paces, workers=(4,), cores=4, price_per_hour=None)
     assert [mine.pace(n) for n in (1, 2, 3, 4, 5)] == [paces[n] for n in (1, 2, 4, 4, 4)]
 
@@ -141,13 +135,13 @@ def test_makespan() -> None:
     assert makespan([], 2) == 0
 
 
-def test_ddp_shortens_promoted_runs_and_costs_more(demand: Demand, runs: Runs) -> None:
-    found = estimate(demand, runs, machine(4, ddp=3.2))
-    alone = estimate(demand, runs, machine(1)).promotion
+def test_ddp_shortens_promoted_runs_and_costs_more(demand: Demand) -> None:
+    found = estimate(demand, machine(4, ddp=3.2))
+    alone = estimate(demand, machine(1)).promotion
     assert found.promotion_by_ddp is not None
     assert found.promotion_by_ddp.wall == pytest.approx(alone.wall.times(1 / 3.2))
     assert found.promotion_by_ddp.busy == pytest.approx(alone.busy.times(4 / 3.2))
-    assert estimate(demand, runs, machine(4)).promotion_by_ddp is None
+    assert estimate(demand, machine(4)).promotion_by_ddp is None
 
 
 def test_shapes_that_were_not_timed_lie_on_the_line_through_those_that_were() -> None:
@@ -160,10 +154,10 @@ def test_shapes_that_were_not_timed_lie_on_the_line_through_those_that_were() ->
     measured = [
         (replace(JOB, shape=str(work), step_work=work), replace(TIMING, step=work / 100)) for work in (100, 300)
     ]
-    pace = MeasuredPace(measured, Overheads())
+    pace = MeasuredPace(measured)
     between = replace(JOB, shape="new", step_work=200.0)
-    assert pace.epoch(between).expected == pytest.approx(10 * 2.0 + 20 * 0.05)
-    assert is_ordered(pace.epoch(between))
+    assert epoch_of(pace, between).expected == pytest.approx(10 * 2.0 + 20 * 0.05)
+    assert is_ordered(epoch_of(pace, between))
 
 
 def test_a_published_gpu_takes_its_published_minutes_for_its_published_run(demand: Demand) -> None:
@@ -171,16 +165,18 @@ def test_a_published_gpu_takes_its_published_minutes_for_its_published_run(deman
     full = replace(JOB, windows=17_731, forward_work=100_900_000.0)
     for name, dataset, minutes in (("RTX 5000", "FD001", 90 * 75 / 88.75), ("H100", "FD004", 25 * 105 / 88.75)):
         pace = PublishedPace(machines.seconds_a_window(machines.gpus[name].minutes, dataset))
-        epoch = pace.epoch(replace(full, windows=machines.runs[dataset].windows))
+        epoch = epoch_of(pace, replace(full, windows=machines.runs[dataset].windows))
         assert epoch.times(100 / 60) == pytest.approx((minutes,) * 3)
-    quarter = PublishedPace(1.0).epoch(replace(full, windows=1, forward_work=100_900_000.0 / 4))
+    quarter = epoch_of(PublishedPace(1.0), replace(full, windows=1, forward_work=100_900_000.0 / 4))
     assert quarter == pytest.approx((0.25, 0.5, 1.0))
-    assert PublishedPace(1.0).epoch(replace(full, windows=1, forward_work=4 * 100_900_000.0)) == (1.0, 2.0, 4.0)
+    assert epoch_of(PublishedPace(1.0), replace(full, windows=1, forward_work=4 * 100_900_000.0)) == pytest.approx(
+        (1.0, 2.0, 4.0)
+    )
     unknown = machines.seconds_a_window(90, "SIM1")
     known = [machines.seconds_a_window(90, dataset) for dataset in machines.runs]
     assert min(known) < unknown < max(known)
-    assert {one.workers for one in published(machines, "FD001")} == {1, 2, 4, 8}
-    large = scenario(machines, "large-scale", "FD001")
+    assert {one.workers for one in machines.machines("FD001", WORKERS)} == {1, 2, 4, 8}
+    large = machines.machine("large-scale", "FD001")
     assert (large.accelerators, large.price_per_hour) == (4, 2.5)
 
 
@@ -205,83 +201,93 @@ def test_the_work_of_the_published_network(spec: StudySpec) -> None:
 )
 def test_epochs_between_all_cut_and_nothing_cut(pruner: str, fewest: int, most: int, tiny_study: str) -> None:
     spec = study(tiny_study, pruner=pruner, trial="epochs = 9")
-    lengths = trial_lengths(spec, repeats=20, at_once=2)
+    lengths = trial_lengths(spec, Records())
     if "Hyperband" in pruner:
         assert fewest <= sum(lengths.fewest) <= most
     else:
         assert sum(lengths.fewest) == fewest
     assert sum(lengths.most) == most
-    assert all(len(epochs) == TRIALS for epochs in lengths.simulated)
-    if "Threshold" not in pruner:
-        assert all(sum(lengths.fewest) <= sum(epochs) <= most for epochs in lengths.simulated)
-    assert trial_lengths(spec, repeats=20, at_once=2) == lengths  # the same plan again
+    assert all(few <= one <= many for few, one, many in zip(*vars_of(lengths), strict=True))
+    assert lengths.source == ("" if "Nop" in pruner else "all pruned at the first rung ... none pruned")
+    assert trial_lengths(spec, Records()) == lengths  # the same plan again
+
+
+def vars_of(lengths: Lengths) -> tuple[tuple[float, ...], ...]:
+    return lengths.fewest, lengths.expected, lengths.most
 
 
 def test_halving_keeps_what_its_factor_says(tiny_study: str) -> None:
     pruner = 'name = "SuccessiveHalvingPruner"\nmin_resource = 1\nreduction_factor = 4'
     spec = study(tiny_study, pruner=pruner, budget="trials = 400", trial="epochs = 2")
-    lengths = trial_lengths(spec, repeats=10, at_once=1)
-    past = [sum(epochs == 2 for epochs in simulated) for simulated in lengths.simulated]
-    assert 85 < sum(past) / len(past) < 115  # a quarter of 400
+    past = sum(epochs - 1 for epochs in trial_lengths(spec, Records()).expected)
+    assert 85 < past < 115  # a quarter of 400
 
 
 @pytest.mark.parametrize(
     "pruner",
     [
         'name = "SuccessiveHalvingPruner"\nmin_resource = 1\nreduction_factor = 2',
+        'name = "SuccessiveHalvingPruner"\nmin_resource = 2\nreduction_factor = 3\nbootstrap_count = 4',
         'name = "MedianPruner"\nn_startup_trials = 2\nn_warmup_steps = 2',
         'name = "PercentilePruner"\npercentile = 25.0\nn_startup_trials = 3\nn_warmup_steps = 1',
-        'name = "ThresholdPruner"\nupper = 20.0',
     ],
 )
-def test_decisions_in_memory_are_optunas(pruner: str, tiny_study: str) -> None:
-    spec = study(tiny_study, pruner=pruner, trial="epochs = 6")
-    optunas = optuna.create_study(pruner=build_pruner(spec))
-    source, reports, complete, decisions = random.Random(3), dict[int, list[float]](), 0, set()
+def test_what_a_rule_is_expected_to_leave_is_what_optunas_leaves(pruner: str, tiny_study: str) -> None:
+    """Optuna's own pruner on trials that keep their order, whose ranks are as good as drawn."""
+    spec = study(tiny_study, pruner=pruner, budget="trials = 20", trial="epochs = 6")
+    source, used = random.Random(3), []
     for _ in range(20):
-        trial, curve = optunas.ask(), list[float]()
-        while len(curve) < 6:
-            curve.append(source.uniform(10, 30))
-            best, number = min(curve), len(curve)
-            trial.report(best, number)
-            if number == 6:
-                break
-            question = competition(spec, 0, curve, best)
-            pruned = standing(question, reports.setdefault(number, []), complete, best)
-            assert pruned == trial.should_prune()
-            decisions.add(pruned)
-            if question.tallied:
-                reports[number].append(best)
-            if pruned:
-                optunas.tell(trial, state=TrialState.PRUNED)
-                break
-        else:
-            continue
-        if number == 6:
-            optunas.tell(trial, min(curve))
-            complete += 1
-            if "Percentile" in pruner or "Median" in pruner:
-                for epoch in range(1, 7):
-                    reports.setdefault(epoch, []).append(min(curve[:epoch]))
-    assert decisions == {True, False}
+        optunas = optuna.create_study(pruner=build_pruner(spec))
+        for _ in range(20):
+            trial, quality = optunas.ask(), source.uniform(10, 30)
+            for number in range(1, 7):
+                trial.report(quality - number, number)
+                if number < 6 and trial.should_prune():
+                    optunas.tell(trial, state=TrialState.PRUNED)
+                    break
+            else:
+                optunas.tell(trial, quality - number)
+            used.append(number)
+    lengths = trial_lengths(spec, Records())
+    assert sum(lengths.expected) == pytest.approx(sum(used) / 20, rel=0.2)
+    assert sum(lengths.fewest) <= min(sum(used[place : place + 20]) for place in range(0, 400, 20))
 
 
 def test_early_stopping_of_promoted_runs(tiny_study: str) -> None:
-    assert stopped([5, 4, 4, 4, 3], 2) == 4
-    assert stopped([5, 4, 4, 4, 3], None) == 5
     spec = study(tiny_study, promotion="epochs = 100\npatience = 7")
     full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), 42)
-    lengths = promoted_lengths(spec, full, runs=2, repeats=10)
-    assert (lengths.fewest, lengths.most) == ((8, 8), (100, 100))
-    assert all(8 <= epochs <= 100 for simulated in lengths.simulated for epochs in simulated)
-    assert any(epochs < 100 for simulated in lengths.simulated for epochs in simulated)
+    lengths = promoted_lengths(spec, full, Records(), least=1, runs=2)
+    assert vars_of(lengths) == ((8,), (100, 100), (100, 100))
+    assert lengths.source == "all stopped early ... none stopped early"
+    known = promoted_lengths(spec, full, Records(promoted=(30, 40)), least=1, runs=2)
+    assert (known.expected, known.source) == ((35, 35), "as 2 recorded full runs")
+    assert 8 < known.fewest[0] < 35 < known.most[0] < 100
     going_on = study(tiny_study, trial="epochs = 3\nhorizon = 4", promotion="epochs = 4")
     full = going_on.promotion_config(going_on.run_config(going_on.incumbent_parameters()), 42)
-    assert promoted_lengths(going_on, full, runs=1, repeats=1).most == (1,)  # from its trial's checkpoint
+    assert promoted_lengths(going_on, full, Records(), least=1, runs=1).most == (1,)  # from its trial's checkpoint
     for trial, epochs in (("epochs = 3\nhorizon = 100", 67), ("epochs = 3", 70)):
         stops = study(tiny_study, trial=trial, promotion="epochs = 70\nhorizon = 100")
         full = stops.promotion_config(stops.run_config(stops.incumbent_parameters()), 42)
-        assert promoted_lengths(stops, full, runs=1, repeats=1).most == (epochs,)
+        assert promoted_lengths(stops, full, Records(), least=1, runs=1).most == (epochs,)
+
+
+def test_recorded_studies_tell_how_long_trials_are(tiny_study: str, finished: Any) -> None:
+    own = recorded(finished.ledger, finished.spec)
+    assert (own.trials, own.studies) == ((3, 3, 3, 3), ("tiny",))
+    other = parse_study_spec(tiny_study, name="other")
+    assert recorded(finished.ledger, other) == own
+    assert trial_lengths(other, own).source == "as 4 trials of earlier studies (tiny)"
+    assert trial_lengths(finished.spec, own).source == "as 4 trials of this study"
+    assert recorded(finished.ledger, study(tiny_study, trial="epochs = 5")).trials == ()
+    assert recorded(finished.ledger, study(tiny_study, pruner='name = "ThresholdPruner"\nupper = 9.0')).trials == ()
+    stops = study(tiny_study, promotion="epochs = 4\npatience = 3")
+    assert all(1 <= epochs <= 4 for epochs in recorded(finished.ledger, stops).promoted)
+    assert recorded(finished.ledger, stops).promoted
+    halving = study(tiny_study, pruner='name = "SuccessiveHalvingPruner"\nmin_resource = 1', trial="epochs = 9")
+    lengths = trial_lengths(halving, Records(trials=(1, 1, 9, 5), studies=("a", "b")))
+    assert lengths.expected == (4.0,) * TRIALS
+    assert all(few <= 4 <= many for few, many in zip(lengths.fewest, lengths.most, strict=True) if few < 9)
+    assert trial_lengths(halving, Records(trials=(3,))).source == "all pruned at the first rung ... none pruned"
 
 
 @pytest.mark.parametrize(
@@ -290,16 +296,16 @@ def test_early_stopping_of_promoted_runs(tiny_study: str) -> None:
         ("trials = 4", "trials", {}),
         ("trials = 4\nepochs = 6", "epochs", {}),
         ("trials = 4\nepochs = 100", "trials", {"epochs": 100 - 12}),
-        ('trials = 4\nepochs = 9\nwall_time = "5s"', "wall_time", {"epochs": 9 - 12 * 5 / 34}),
+        ('trials = 4\nepochs = 9\nwall_time = "5s"', "wall_time", {"epochs": 9 - 12 * 5 / 33.5}),
         ("trials = 4\naccelerator_hours = 0.01\ncost = 0.001", "cost", {"accelerator_hours": 0.01 - 0.0005}),
     ],
 )
 def test_which_limit_ends_the_search(
-    budget: str, ends_by: str, left: dict[str, float], tiny_study: str, demand: Demand, runs: Runs
+    budget: str, ends_by: str, left: dict[str, float], tiny_study: str, demand: Demand
 ) -> None:
     spec = study(tiny_study, budget=budget, hardware='device = "cpu"\nprice_per_hour = 2.0')
-    search = estimate(demand, runs, machine()).search
-    assert search.wall.expected == pytest.approx(34)
+    search = estimate(demand, machine()).search
+    assert search.wall.expected == pytest.approx(33.5)
     limits = limits_of(spec, search, 2.0)
     first = binding(limits)
     assert first.resource == ends_by
@@ -318,10 +324,11 @@ def plan_of(fleet_dir: Path) -> Callable[[StudySpec], Plan]:
     def planned(spec: StudySpec) -> Plan:
         fleet = FleetSource((fleet_dir,)).training("SIM1")
         demand = demand_of(spec, prepare(fleet, spec.run_config(spec.incumbent_parameters())))
-        pace = MeasuredPace([(job, TIMING) for job in demand.jobs.values()], Overheads(start=2.0, run=0.1, epoch=0.01))
+        pace = MeasuredPace([(job, TIMING) for job in demand.jobs.values()], 2.0)
         price = spec.hardware.price_per_hour
         mine = here({1: pace, 2: pace}, workers=(1, 2, 4), cores=2, price_per_hour=price)
-        return make_plan(spec, demand, [*mine, *published(load_machines(), "SIM1")])
+        machines = load_machines()
+        return make_plan(spec, demand, [*mine, *machines.machines("SIM1", WORKERS)], currency=machines.currency)
 
     return planned
 
@@ -420,7 +427,7 @@ def test_the_figure_shows_every_machine(plan_of: Callable[[StudySpec], Plan], sp
     assert (frame["hours_low"] <= frame["hours"]).all()
     assert (frame["hours"] <= frame["hours_high"]).all()
     assert set(frame[frame["ddp"]]["workers"]) == {2, 4, 8}
-    names = [trace.name for trace in plan_figure(frame).data]
+    names = [trace.name for trace in plan_figure(frame, "USD").data]
     assert names[0] == "this machine (no price)"
     assert {"H100", "H100, DDP"} <= set(names)
 
@@ -437,6 +444,13 @@ def test_a_plan_is_remembered_for_its_study_file(
     assert prediction.search == plan.own.search
     assert prediction.range_test == plan.own.range_test
     assert recall(tmp_path, spec).of(7).workers == 4
+    assert recall(tmp_path, spec).currency == "USD"
+    place = place_of(tmp_path, "tiny")
+    former = json.loads(place.read_text())
+    for key in ("currency", "trial_lengths", "full_lengths"):  # as a former version has left it
+        del former["plan"][key]
+    place.write_text(json.dumps(former))
+    assert recall(tmp_path, spec).of(2) == prediction
     with pytest.raises(ConfigurationError, match="was made for another content of it"):
         recall(tmp_path, study(tiny_study, trial="epochs = 5"))
     place_of(tmp_path, "tiny").write_text("{")
@@ -479,15 +493,25 @@ def test_a_plan_says_what_an_idle_machine_would_take(plan_of: Callable[[StudySpe
     assert busy.idle_wall == pytest.approx(plan.own.wall.times(0.4))
     assert busy.plain()["idle_wall"] == pytest.approx(list(plan.own.wall.times(0.4)))
     assert busy.plain()["load"] == {"before": 4.2, "after": 5.1, "cores": 2, "delay": 2.5, "busy": True}
-    assert "times their CPU time, so idle expect about 0:32 instead of 1:19." in _printed(busy)
+    assert "times their CPU time, so idle expect about 31 s instead of 1.3 min." in _printed(busy)
 
 
-def test_timings_tell_what_they_waited(tiny_study: str) -> None:
+def test_timings_tell_what_they_waited() -> None:
     timing = Timing(step=0.3, spread=0.1, forward=0.05, probing=0.0, cpu=0.1)
-    paces = {1: MeasuredPace([(JOB, timing)], Overheads())}
-    one = parse_study_spec(tiny_study.replace("workers = 2", "workers = 1"))
-    assert delay_of(paces, Station(one, (), None, "cpu")) == pytest.approx(3.0)
-    assert delay_of(paces, Station(one, (), Path(), "cuda")) is None
+    two = MeasuredPace([(JOB, timing)], threads=1)
+    assert waited({2: two}, 2) == pytest.approx(3.0)
+    one = MeasuredPace([(JOB, replace(timing, step=5.0, cpu=7.0))], threads=2)  # its threads wait for each other
+    assert waited({1: one, 2: two}, 1) == pytest.approx(50.0)
+    assert waited({1: one}, 1) is None
+
+
+def test_workers_on_one_gpu_share_it() -> None:
+    alone, four = (MeasuredPace([(JOB, TIMING)], sharing=sharing) for sharing in (1, 4))
+    assert four.step(JOB) == pytest.approx(
+        (alone.step(JOB).low, 2 * alone.step(JOB).expected, 4 * alone.step(JOB).high)
+    )
+    (mine,) = here({4: four}, workers=(4,), cores=8, price_per_hour=None)
+    assert mine.note == "4 on one GPU; how they hold each other up is not measured"
 
 
 def _printed(plan: Plan) -> str:

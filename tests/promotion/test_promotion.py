@@ -18,8 +18,10 @@ from amnl_tune.errors import StudyError
 from amnl_tune.ledger.promotions import best_trials, latest_promotion, promoted_candidates
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion import choosing
+from amnl_tune.promotion import kept_boosting as boosting_files
 from amnl_tune.promotion.candidates import open_promotion, seeds_for
 from amnl_tune.promotion.contamination import select_on_test
+from amnl_tune.promotion.kept_boosting import kept_boosting, read_boosting
 from amnl_tune.promotion.scores import CandidateKind, TestScores, contamination, find_scores, latest_scores, looks_of
 from amnl_tune.promotion.scoring import choice_of, ensure_scored, score_again
 from amnl_tune.promotion.short_against_full import proxy_check
@@ -155,7 +157,7 @@ def test_the_look_tells_intervals_health_and_the_worst_engines(
     )
     assert (whole.choice, whole.rivals, whole.against_boosting) == (CandidateKind.NETWORK, [], None)
     assert (whole.comparison, whole.winner.health) == (scores.comparison, scores.winner.health)
-    assert artifacts.read_boosting(spec.name, number) is None, "boosting was no candidate of that choice"
+    assert read_boosting(artifacts, spec.name, number) is None, "boosting was no candidate of that choice"
     assert looks_at_test(place.ledger, spec.name) == 1
 
 
@@ -263,7 +265,7 @@ def test_poisoned_test_files_change_nothing_before_the_look(
         work(place, threads=1)
         choice = choice_of(Workspace(ledger, own, artifacts), find_study(ledger, spec.name), number=number)
         assert choice.boosting is not None
-        kept = artifacts.read_boosting(spec.name, number)
+        kept = read_boosting(artifacts, spec.name, number)
         assert kept == choice.boosting
         validated = (choice.kind, choice.validation_rmse, choice.mean_validation_rmse)
         found.append((results(ledger), validated, kept.onnx, kept.names))
@@ -341,20 +343,20 @@ def test_boosting_is_fitted_once_a_promotion_and_anew_on_other_engines(
 ) -> None:
     place, scores = promoted(spec, open_tiny, source, artifacts)
     fitted = []
-    fit = choosing.fit_boosting
-    monkeypatch.setattr(choosing, "fit_boosting", lambda data: fitted.append(data) or fit(data))
+    fit = boosting_files.fit_boosting
+    monkeypatch.setattr(boosting_files, "fit_boosting", lambda data: fitted.append(data) or fit(data))
     again = score_again(
         Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1, force=True
     )
     assert fitted == []
     assert again.rivals == scores.rivals
-    kept = artifacts.read_boosting(spec.name, 1)
+    kept = read_boosting(artifacts, spec.name, 1)
     assert kept is not None and scores.rivals[0].fit_seconds == kept.fit_seconds
     fewer = replace(place.data, training_units=place.data.training_units[:-1])
-    other = choosing.kept_boosting(artifacts, spec.name, 1, fewer)
+    other = kept_boosting(artifacts, spec.name, 1, fewer)
     assert len(fitted) == 1
     assert other.onnx != kept.onnx
-    assert artifacts.read_boosting(spec.name, 2) is None
+    assert read_boosting(artifacts, spec.name, 2) is None
 
 
 def test_without_boosting_a_promotion_is_what_it_was(
@@ -365,7 +367,7 @@ def test_without_boosting_a_promotion_is_what_it_was(
     place, scores = promoted(plain, open_tiny, source, artifacts)
     assert (scores.choice, scores.rivals, scores.against_boosting) == (CandidateKind.NETWORK, [], None)
     assert scores.comparison is not None
-    assert artifacts.read_boosting(spec.name, 1) is None
+    assert read_boosting(artifacts, spec.name, 1) is None
     row = json.loads(json.dumps(scores.plain()))
     for name in OLD:  # a record of before boosting, of a study that would now have it
         del row[name]
@@ -373,7 +375,7 @@ def test_without_boosting_a_promotion_is_what_it_was(
         session.scalars(select(TestScoreRow)).one().scores = json.dumps(row)
     told = ensure_scored(Workspace(place.ledger, source, artifacts), find_study(place.ledger, spec.name), number=1)
     assert (told.choice, told.rivals, told.look) == (CandidateKind.NETWORK, [], 1)
-    assert artifacts.read_boosting(spec.name, 1) is None, "no refit"
+    assert read_boosting(artifacts, spec.name, 1) is None, "no refit"
     assert looks_at_test(place.ledger, spec.name) == 1
 
 

@@ -17,7 +17,7 @@ from amnl_tune.database.models import RunRow
 from amnl_tune.errors import StudyError
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.measure.plan.demand import demand_of, shape_of
-from amnl_tune.measure.profile import forward_work
+from amnl_tune.measure.work import forward_work
 from amnl_tune.promotion.candidates import open_promotion
 from amnl_tune.promotion.scores import TestScores
 from amnl_tune.promotion.scoring import ensure_scored

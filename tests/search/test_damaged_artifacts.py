@@ -11,6 +11,7 @@ from amnl_tune.artifacts import Artifacts
 from amnl_tune.database.models import Origin, RunRow, RunStatus
 from amnl_tune.errors import StorageError
 from amnl_tune.ledger.promotions import Candidate
+from amnl_tune.promotion.kept_boosting import read_boosting, write_boosting
 from amnl_tune.promotion.networks import answers_of
 from amnl_tune.rul.networks.amnl import AMNL
 from amnl_tune.rul.preparation import PreparedData
@@ -56,10 +57,10 @@ def test_weights_of_which_some_are_no_numbers(
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", b'{"names": 3, "fitted_on": "x"}'])
 def test_boosting_with_something_else_beside_it(content: bytes, tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
-    artifacts.write_boosting("tiny", 1, Boosting(b"", ("age",), 1.0), fitted_on="x")
+    write_boosting(artifacts, "tiny", 1, Boosting(b"", ("age",), 1.0), fitted_on="x")
     artifacts.store.write(f"{artifacts.boosting('tiny', 1)}.json", content)
     with pytest.raises(StorageError, match=r"must be as it was written, but tiny/promotion-001/boosting.onnx.json"):
-        artifacts.read_boosting("tiny", 1)
+        read_boosting(artifacts, "tiny", 1)
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:

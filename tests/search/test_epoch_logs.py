@@ -1,5 +1,6 @@
 """Promoted runs in a real MLflow database, read back."""
 
+import dataclasses
 import logging
 import sys
 from collections.abc import Callable
@@ -8,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from amnl_tune.database.models import EPOCH_FIGURES
 from amnl_tune.errors import ConfigurationError
+from amnl_tune.ledger.epochs import COLUMNS
 from amnl_tune.ledger.promotions import promoted_candidates
 from amnl_tune.ledger.studies import find_study
 from amnl_tune.promotion.candidates import open_promotion
+from amnl_tune.results.frames import epochs_frame
 from amnl_tune.search.epoch_logs import mlflow_log, require_mlflow
 from amnl_tune.search.opening import OpenedStudy
 from amnl_tune.search.worker import work
 from amnl_tune.search.workplace import Workplace
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.config import RunConfig
+from amnl_tune.training.fit import EpochResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's and its libraries' own
 
@@ -65,6 +70,27 @@ def test_promoted_runs_are_logged_once_and_resumed_ones_go_on(
     ):
         pass
     assert len([told for told in caplog.records if "goes on without it" in told.message]) == 1
+
+
+def test_every_figure_of_an_epoch_goes_everywhere(spec: StudySpec, open_tiny: OpenTiny) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    fields = {field.name for field in dataclasses.fields(EpochResult)}
+    assert {*EPOCH_FIGURES, "number", "samples", "seconds"} == fields & {*COLUMNS}
+    _, place = open_tiny(spec.model_copy(update={"budget": spec.budget.model_copy(update={"trials": 1})}))
+    place = replace(place, tensorboard=True)
+    work(place, threads=1)
+    frame = epochs_frame(place.study)
+    assert list(frame.columns) == [
+        "trial", "origin", "seed", "status", "number", "validation_rmse", "best_validation_rmse", "train_rul_loss",
+        "train_health_loss", "learning_rate", "seconds",
+    ]  # fmt: skip
+    assert frame.notna().all().all()
+    events = EventAccumulator(str(place.artifacts.home / "tensorboard" / "tiny" / "trial-00000"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {*EPOCH_FIGURES.values(), "samples_per_second"}
+    for name, tag in EPOCH_FIGURES.items():
+        assert [point.value for point in events.Scalars(tag)] == pytest.approx(list(frame[name]))
 
 
 def test_a_missing_extra_is_said_before_anything_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ import torch
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training import probe as probing
-from amnl_tune.training.batches import ResidentBatches, choose_data_path
+from amnl_tune.training.batches import Batch, ResidentBatches, choose_data_path
 from amnl_tune.training.checkpoint import load_checkpoint, serialized, snapshot
 from amnl_tune.training.config import DataPath, Precision, RunConfig
 from amnl_tune.training.execution import Execution
 from amnl_tune.training.fit import EpochResult, fit
 from amnl_tune.training.precision import autocast, grad_scaler, require_supported, supported
-from amnl_tune.training.probe import Probe, best_precision, probe
+from amnl_tune.training.probe import FreshRun, Probe, best_precision, probe
+from amnl_tune.training.timing import Lap
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
@@ -140,15 +141,19 @@ def test_never_a_slower_or_a_worse_precision(
     chosen: str,
 ) -> None:
     """With measured times in place of the clock, and a precision that computes something else."""
-    monkeypatch.setattr(probing._Bout, "step", lambda bout: bf16 if bout.precision is Precision.BF16 else 1.0)
+
+    def timed(arms: dict[Precision, object], *_: object, **__: object) -> dict[Precision, list[Lap]]:
+        return {precision: [Lap(bf16 if precision is Precision.BF16 else 1.0, 1.0)] for precision in arms}
+
+    monkeypatch.setattr(probing, "take_turns", timed)
     if not sound:
-        honest = probing._Bout.gradient
+        honest = probing._first_step
 
-        def spoilt(bout: probing._Bout) -> tuple[torch.Tensor, torch.Tensor]:
-            terms, gradient = honest(bout)
-            return terms, gradient * (1.2 if bout.precision is Precision.BF16 else 1.0)
+        def spoilt(run: FreshRun, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+            terms, gradient = honest(run, batch)
+            return terms, gradient * (1.2 if run.state.precision is Precision.BF16 else 1.0)
 
-        monkeypatch.setattr(probing._Bout, "gradient", spoilt)
+        monkeypatch.setattr(probing, "_first_step", spoilt)
     found = probe(
         tiny_config,
         ResidentBatches(tiny_data.rows, tiny_config.window),

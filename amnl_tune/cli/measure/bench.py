@@ -1,20 +1,22 @@
 """`amnl-tune bench`: the published efficiency table, measured on this machine."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from amnl_tune.bounds import MOST_ROUNDS, MOST_STEPS
-from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Threads, existing_ledger, settings
+from amnl_tune.cli.options import DataDir, Device, Home, Json, Storage, Threads, ledger_if_any, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from amnl_tune.measure.bench.bench import Benchmark
-    from amnl_tune.measure.bench.table import Stopped
+    from amnl_tune.measure.bench.parts import DataPathCost, InferenceSpeed, TrainingMemory
+    from amnl_tune.measure.bench.table import Stopped, TrainingRow
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.settings import Settings
     from amnl_tune.studies.spec import StudySpec
@@ -103,19 +105,14 @@ def bench(
 
 def _recorded(spec: "StudySpec | None", places: "Settings", whole: "RunConfig") -> "Stopped | None":
     """What early stopping would do to the study's own full runs, if it has any in this storage."""
-    from amnl_tune.errors import StorageError
     from amnl_tune.measure.bench.bench import stopped_of_record
 
     if spec is None or whole.patience is None:
         return None
-    try:
-        ledger = existing_ledger(places)
-    except StorageError:  # nothing has been run here
-        return None
-    try:
+    with ledger_if_any(places) as ledger:
+        if ledger is None:
+            return None
         return stopped_of_record(ledger, spec.name, patience=whole.patience, min_delta=whole.min_delta)
-    finally:
-        ledger.close()
 
 
 def _configurations(
@@ -155,69 +152,60 @@ def _print(console: "Console", found: "Benchmark") -> None:
     console.print(_inference(found))
 
 
-def _table(title: str, *columns: str) -> "Table":
+def _table(title: str, columns: dict[str, Callable[[Any], str]], rows: Sequence[object]) -> "Table":
+    """A cell function by column; nothing is cut at 80 columns."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))  # nothing is cut at 80 columns
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, justify="right" if name else "left", no_wrap=not name, overflow="fold")
+    for row in rows:
+        table.add_row(*(shown(row) for shown in columns.values()))
     return table
 
 
 def _training(found: "Benchmark") -> "Table":
-    table = _table("Training", "", "in", "ms\na step", "windows\na second", "ratio", "pub-\nlished", "loss")
-    for row in found.training:
-        table.add_row(
-            row.name,
-            row.precision or "",
-            _number(row.seconds_a_step and row.seconds_a_step * 1e3, ".4g"),
-            _number(row.samples_per_second, ",.0f"),
-            _number(row.ratio, ".2f"),
-            _number(row.published_ratio, ".2f"),
-            _difference(row.loss_difference, row.equal_loss),
-        )
-    return table
+    columns: dict[str, Callable[[TrainingRow], str]] = {
+        "": lambda row: row.name,
+        "in": lambda row: row.precision or "",
+        "ms\na step": lambda row: _number(row.seconds_a_step and row.seconds_a_step * 1e3, ".4g"),
+        "windows\na second": lambda row: _number(row.samples_per_second, ",.0f"),
+        "ratio": lambda row: _number(row.ratio, ".2f"),
+        "pub-\nlished": lambda row: _number(row.published_ratio, ".2f"),
+        "loss": lambda row: "equal" if row.equal_loss else _number(row.loss_difference, "+.1%"),
+    }
+    return _table("Training", columns, found.training)
 
 
 def _memory(found: "Benchmark") -> "Table":
     """Measured here for this network and batch; published for the full network at batch 256."""
-    table = _table("Training memory at the peak (MB)", "", "here, beyond\nthe process", "published,\nRTX 5000")
-    for row in found.memory:
-        table.add_row(row.precision, f"{row.bytes / 1e6:,.0f}", _number(row.published and row.published / 1e6, ",.0f"))
-    return table
+    columns: dict[str, Callable[[TrainingMemory], str]] = {
+        "": lambda row: row.precision,
+        "here, beyond\nthe process": lambda row: f"{row.bytes / 1e6:,.0f}",
+        "published,\nRTX 5000": lambda row: _number(row.published and row.published / 1e6, ",.0f"),
+    }
+    return _table("Training memory at the peak (MB)", columns, found.memory)
 
 
 def _data_paths(found: "Benchmark") -> "Table":
-    table = _table("Getting a batch", "", "us a window", "ratio")
-    for row in found.data_paths:
-        table.add_row(row.name, f"{row.microseconds:.2f}", f"{row.ratio:.1f}")
-    return table
+    columns: dict[str, Callable[[DataPathCost], str]] = {
+        "": lambda row: row.name,
+        "us a window": lambda row: f"{row.microseconds:.2f}",
+        "ratio": lambda row: f"{row.ratio:.1f}",
+    }
+    return _table("Getting a batch", columns, found.data_paths)
 
 
 def _inference(found: "Benchmark") -> "Table":
-    table = _table(
-        "Inference (windows a second)",
-        "batch",
-        "plain loop",
-        "amnl-tune",
-        "ratio",
-        "memory\n(MiB)",
-        "differs\n(cycles)",
-    )
-    for row in found.inference:
-        table.add_row(
-            str(row.batch_size),
-            f"{row.plain:,.0f}",
-            f"{row.ours:,.0f}",
-            f"{row.ratio:.2f}",
-            f"{row.ours_memory / 2**20:,.0f}",
-            f"{row.difference:.2g}",
-        )
-    return table
-
-
-def _difference(share: float | None, equal: bool | None) -> str:
-    return "equal" if equal else _number(share, "+.1%")
+    columns: dict[str, Callable[[InferenceSpeed], str]] = {
+        "batch": lambda row: str(row.batch_size),
+        "plain loop": lambda row: f"{row.plain:,.0f}",
+        "amnl-tune": lambda row: f"{row.ours:,.0f}",
+        "ratio": lambda row: f"{row.ratio:.2f}",
+        "memory\n(MiB)": lambda row: f"{row.ours_memory / 2**20:,.0f}",
+        "differs\n(cycles)": lambda row: f"{row.difference:.2g}",
+    }
+    return _table("Inference (windows a second)", columns, found.inference)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amnl_tune.bounds import MOST_WORKERS
-from amnl_tune.cli.options import DataDir, Device, Home, Json, Precision, Storage, existing_ledger, settings
+from amnl_tune.cli.options import (
+    DataDir,
+    Device,
+    Home,
+    Json,
+    Precision,
+    Storage,
+    existing_ledger,
+    ledger_if_any,
+    settings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from amnl_tune.measure.plan.machines import Machines
-    from amnl_tune.measure.plan.plan import Plan
     from amnl_tune.rul.sources import FleetSource
     from amnl_tune.settings import Settings
     from amnl_tune.studies.spec import StudySpec
@@ -124,15 +133,25 @@ def _show_plan(
     *,
     as_json: bool,
 ) -> None:
+    from amnl_tune.artifacts import Artifacts
     from amnl_tune.cli.measure.plan_tables import print_plan
     from amnl_tune.files import require_place
     from amnl_tune.measure.figures import write_plan
     from amnl_tune.measure.plan.actual import remember
+    from amnl_tune.measure.plan.plan import plan_here
+    from amnl_tune.measure.plan.run_lengths import Records, recorded
+    from amnl_tune.rul.preparation import cached_prepare
+    from amnl_tune.search.opening import execution_of
 
     if out is not None:
         require_place(out)
-    with console.status("Calibration: training steps of this study, alone and side by side"):
-        made = _plan(spec, places, source, machines, presets)
+    config = spec.run_config(spec.incumbent_parameters())
+    with ledger_if_any(places) as ledger:
+        records = recorded(ledger, spec) if ledger else Records()
+    data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
+    execution = execution_of(spec.hardware, home=places.home)
+    with console.status("Calibration: training steps of this study"):
+        made = plan_here(spec, data, execution, published=machines, presets=presets, records=records)
     remembered = remember(places.home, spec, made)
     if out is not None:
         write_plan(made, out)
@@ -143,61 +162,6 @@ def _show_plan(
     print_plan(console, made)
     for place in (remembered, *([out] if out else [])):
         console.print(str(place), highlight=False, markup=False, soft_wrap=True, style="dim")
-
-
-def _plan(
-    spec: "StudySpec", places: "Settings", source: "FleetSource", machines: "Machines", presets: list[str]
-) -> "Plan":
-    """Prepares the data, measures this machine and does the sum."""
-    import torch
-
-    from amnl_tune.artifacts import Artifacts
-    from amnl_tune.host import physical_cores
-    from amnl_tune.measure.load import Load, load_average
-    from amnl_tune.measure.plan.demand import demand_of
-    from amnl_tune.measure.plan.measuring import counts_to_measure, delay_of, measure_paces
-    from amnl_tune.measure.plan.plan import WORKERS, Memory, here, make_plan, published, scenario
-    from amnl_tune.measure.plan.rehearsal import Station
-    from amnl_tune.rul.preparation import cached_prepare
-    from amnl_tune.training.execution import resolve_device
-    from amnl_tune.training.timing import free_memory
-
-    config = spec.run_config(spec.incumbent_parameters())
-    data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
-    demand = demand_of(spec, data)
-    device = resolve_device(spec.hardware.device)
-    wanted = {*WORKERS, spec.hardware.workers}
-    cores = max(1, physical_cores() // (spec.hardware.threads_per_worker or 1))
-    counts = counts_to_measure(sorted({*wanted, 1}), cores)
-    station = Station(spec, places.data_dirs, places.home, device)
-    before = load_average()
-    free = free_memory(torch.device(device))
-    paces = measure_paces(station, demand, data, source, counts)
-    load = Load.since(before, delay_of(paces, station))
-    mine = here(
-        paces,
-        workers=sorted(wanted),
-        cores=cores,
-        price_per_hour=spec.hardware.price_per_hour,
-        ddp=_together(machines, device),
-    )
-    others = [scenario(machines, name, spec.data.dataset) for name in presets]
-    memory = Memory(
-        measured=max(timing.memory for pace in paces.values() for timing in pace.timings.values()),
-        device=torch.device(device).type,
-        free=free,
-        published={name: gigabytes * 1e9 for name, gigabytes in machines.memory.items()},
-    )
-    among = [*mine, *(others or published(machines, spec.data.dataset))]
-    return make_plan(spec, demand, among, load=load, memory=memory)
-
-
-def _together(machines: "Machines", device: str) -> dict[int, float]:
-    """The published scaling, for as many GPUs as this machine has."""
-    import torch
-
-    gpus = torch.cuda.device_count() if device == "cuda" else 0
-    return {count: speed for count, speed in machines.ddp.items() if count <= gpus}
 
 
 def _show_actual(spec: "StudySpec", places: "Settings", console: "Console", *, as_json: bool) -> None:

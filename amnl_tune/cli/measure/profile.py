@@ -41,7 +41,7 @@ def profile(
     from amnl_tune.files import require_place
     from amnl_tune.host import threads_for
     from amnl_tune.measure.figures import shares_figure, write_figures
-    from amnl_tune.measure.load import Load, delay, load_average
+    from amnl_tune.measure.load import Watch
     from amnl_tune.measure.run_profile import profile_run, shares_frame
     from amnl_tune.rul.preparation import cached_prepare
     from amnl_tune.rul.sources import FleetSource
@@ -65,10 +65,10 @@ def profile(
     execution = execution_of(hardware, home=places.home, device=device, precision=wanted)
     config = spec.run_config(spec.incumbent_parameters())
     data = cached_prepare(source.training(spec.data.dataset), config, Artifacts(places.home).prepared)
-    before = load_average()
+    watch = Watch()
     with console.status("Training some steps"):
         found = profile_run(config, data, execution, workers=hardware.workers, steps=steps, trace=trace)
-    load = Load.since(before, delay())
+    load = watch.ended()
     write_figures([(f"Where an epoch of {spec.name} goes", shares_figure(shares_frame(found)))], out)
     if as_json:
         traced = str(trace) if trace else None

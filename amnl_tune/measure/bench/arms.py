@@ -5,25 +5,23 @@ that whatever else the machine does meets them all. Notation: B batch, M trainin
 """
 
 import math
-import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from amnl_tune.measure.baselines import EagerLoop, EpochOrder, Recipe, epochs_of, sample_loader, tensor_loader
 from amnl_tune.rul.preparation import EngineRows, PreparedData
-from amnl_tune.training.batches import Batches, ResidentBatches
+from amnl_tune.training.batches import ResidentBatches
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution, freed_memory_kept
 from amnl_tune.training.precision import float32_mode, supported
-from amnl_tune.training.state import RngState, RunState, own_rng
-from amnl_tune.training.step import make_step
-from amnl_tune.training.timing import wait
+from amnl_tune.training.probe import FreshRun
+from amnl_tune.training.state import RunState, own_rng
+from amnl_tune.training.timing import Lap, median_wall, take_turns
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,16 @@ class Arena:
         """From the first epoch."""
         return EpochOrder(len(self.training), self.config.seed)
 
+    def mean_rul(self) -> float:
+        """Of the training labels, in cycles."""
+        return float(self.data.rows.rul[self.training].mean())
+
     def start(self, precision: Precision, *, seed: int | None = None) -> RunState:
         """A fresh run; with another `seed` the same weights, but other dropout."""
-        mean = float(self.data.rows.rul[self.training].mean())
 
         def fresh(config: RunConfig) -> RunState:
             return RunState.start(
-                config, mean_rul=mean, data_sha256=self.data.sha256, device=self.device, precision=precision
+                config, mean_rul=self.mean_rul(), data_sha256="", device=self.device, precision=precision
             )
 
         state = fresh(self.config)
@@ -114,56 +115,38 @@ class Outcome:
     diverged_within: int | None = None
 
 
+@dataclass
 class _Arm:
-    """Somebody who trains, bout by bout."""
+    """Somebody who trains, bout by bout: `train` takes batches and gives the sum of their raw RUL terms."""
 
-    def __init__(
-        self,
-        name: str,
-        family: str,
-        *,
-        precision: Precision,
-        batches: Iterator[Sequence[Tensor]],
-        train: Callable[[Tensor, Tensor], Tensor | float],
-        rng: RngState,
-        updates: int = 1,
-    ) -> None:
-        self.name, self.family, self.precision, self.updates = name, family, precision, updates
-        self.batches, self.train, self.rng = batches, train, rng
-        self.seconds: list[float] = []
-        self.loss, self.steps = math.nan, 0
-        self.diverged_within: int | None = None
+    name: str
+    family: str
+    precision: Precision
+    batches: Iterator[Sequence[Tensor]]
+    train: Callable[[Iterable[Sequence[Tensor]]], Tensor | float]
+    updates: int = 1
+    loss: float = math.nan
+    steps: int = 0
+    diverged_within: int | None = None
 
-    def bout(self, steps: int, device: torch.device) -> None:
-        """Takes `steps` batches, ours in the memory of a worker; remembers seconds a batch, and the mean loss."""
-        total: Tensor | float = 0.0
-        heap = freed_memory_kept() if self.family == "ours" else nullcontext()
-        with heap, own_rng(self.rng, device), float32_mode(self.precision, device):
-            wait(device)
-            started = time.perf_counter()
-            for _ in range(steps):
-                windows, rul = next(self.batches)
-                total = total + self.train(windows, rul)
-            wait(device)
-            self.seconds.append((time.perf_counter() - started) / steps)
-        self.loss, self.steps = float(total) / steps, self.steps + steps
+    def bout(self, steps: int) -> None:
+        """Takes so many batches; remembers their mean loss, and when it was no longer finite."""
+        self.loss, self.steps = float(self.train(islice(self.batches, steps))) / steps, self.steps + steps
         if self.diverged_within is None and not math.isfinite(self.loss):
             self.diverged_within = self.steps
 
-    def outcome(self) -> Outcome:
-        """Without the warm-up."""
-        times = self.seconds[1:]
-        middle = statistics.median(times)
-        spread = (max(times) - min(times)) / 2 / middle
+    def outcome(self, laps: Sequence[Lap], steps: int) -> Outcome:
+        """Of bouts of `steps` batches."""
+        middle, walls = median_wall(laps), [one.wall for one in laps]
         return Outcome(
-            self.name,
-            self.family,
-            str(self.precision),
-            middle,
-            spread,
-            self.loss,
-            self.updates,
-            self.diverged_within,
+            name=self.name,
+            family=self.family,
+            precision=str(self.precision),
+            seconds=middle / steps,
+            spread=(max(walls) - min(walls)) / 2 / middle,
+            loss=self.loss,
+            updates=self.updates,
+            diverged_within=self.diverged_within,
         )
 
 
@@ -176,19 +159,19 @@ def fp16_obstacle(arena: Arena) -> str | None:
     """Why the published recipe's loop is not timed in pure float16 here, tried on a few windows; None: it is."""
     last = arena.training[:FEW]
     windows, rul = arena.rows.windows(last, arena.config.window), arena.rows.rul[last]
-    seconds = {}
     try:
-        for precision in (Precision.FP32, Precision.FP16_PURE):
-            loop = EagerLoop(arena.config, arena.start(Precision.FP32).model, 1000, Recipe(precision=precision))
-            loop(windows, rul)
-            wait(arena.device)
-            started = time.perf_counter()
-            loop(windows, rul)
-            wait(arena.device)
-            seconds[precision] = time.perf_counter() - started
+        loops = {
+            precision: partial(
+                EagerLoop(arena.config, arena.start(Precision.FP32).model, 1000, Recipe(precision=precision)),
+                windows,
+                rul,
+            )
+            for precision in (Precision.FP32, Precision.FP16_PURE)
+        }
+        taken = take_turns(loops, arena.device, rounds=1)
     except (RuntimeError, NotImplementedError) as error:
         return f"not measured: this device does not train in float16 ({str(error).splitlines()[0]})"
-    times = seconds[Precision.FP16_PURE] / seconds[Precision.FP32]
+    times = median_wall(taken[Precision.FP16_PURE]) / median_wall(taken[Precision.FP32])
     if times < HOPELESS:
         return None
     return f"not measured in full: {FEW} windows take {times:.0f} times as long as in float32 on this device"
@@ -203,90 +186,75 @@ def contest(arena: Arena, *, rounds: int, steps: int, fp16: bool = False) -> lis
     """
     arms = _arms(arena, fp16=fp16)
     for arm in arms:
-        arm.bout(WARM_UP.get(arena.device.type, 1), arena.device)
-    for round_ in range(rounds):
-        first = round_ % len(arms)
-        for arm in arms[first:] + arms[:first]:
-            arm.bout(steps, arena.device)
-    return [arm.outcome() for arm in arms]
+        arm.bout(WARM_UP.get(arena.device.type, 1))
+    bouts = {arm.name: partial(arm.bout, steps) for arm in arms}
+    taken = take_turns(bouts, arena.device, rounds=rounds, warm_up=0)
+    return [arm.outcome(taken[arm.name], steps) for arm in arms]
 
 
 def _arms(arena: Arena, *, fp16: bool) -> list[_Arm]:
     mixed = mixed_precision(arena.device)
-    half = mixed or Precision.FP32
-    cumulative = [_published(arena, "published recipe", Recipe())]
-    cumulative.append(_published(arena, "the same again, other dropout", Recipe(), seed=arena.config.seed + 1))
+    half, pinned = mixed or Precision.FP32, arena.device.type == "cuda"
+    common = arena.data.rows, arena.training, arena.config
+
+    def by_sample(name: str, recipe: Recipe, seed: int | None = None) -> _Arm:
+        loader = sample_loader(*common, order=arena.order(), workers=arena.workers, pinned=pinned)
+        return _eager(arena, name, recipe, epochs_of(loader), seed=seed)
+
+    cumulative = [
+        by_sample("published recipe", Recipe()),
+        by_sample("the same again, other dropout", Recipe(), arena.config.seed + 1),
+    ]
     if mixed:
-        cumulative.append(_published(arena, "+ mixed precision", Recipe(precision=half)))
+        cumulative.append(by_sample("+ mixed precision", Recipe(precision=half)))
     if fp16:
-        cumulative.append(_published(arena, PURE_FP16, Recipe(precision=Precision.FP16_PURE)))
-    cumulative.append(_resident(arena, "+ data loading", Recipe(precision=half)))
-    accumulating = Recipe(precision=half, accumulation=ACCUMULATION)
-    cumulative.append(_resident(arena, f"+ gradient accumulation x{ACCUMULATION}", accumulating))
-    return [*cumulative, _strong(arena), _ours(arena)]
-
-
-def _published(arena: Arena, name: str, recipe: Recipe, *, seed: int | None = None) -> _Arm:
-    loader = sample_loader(
-        arena.data.rows,
-        arena.training,
-        arena.config,
-        order=arena.order(),
-        workers=arena.workers,
-        pinned=arena.device.type == "cuda",
-    )
-    return _eager(arena, name, "published", recipe, epochs_of(loader), seed=seed)
-
-
-def _resident(arena: Arena, name: str, recipe: Recipe) -> _Arm:
-    return _eager(arena, name, "published", recipe, _gathered(arena))
-
-
-def _strong(arena: Arena) -> _Arm:
-    """Materialised windows, the best precision here, the fused optimiser, no waiting for the loss."""
-    pinned = arena.device.type == "cuda"
-    loader = tensor_loader(arena.data.rows, arena.training, arena.config, order=arena.order(), pinned=pinned)
-    recipe = Recipe(precision=arena.precision, fused=True, item_each_step=False)
-    return _eager(arena, "strong baseline", "strong", recipe, epochs_of(loader))
+        cumulative.append(by_sample(PURE_FP16, Recipe(precision=Precision.FP16_PURE)))
+    loading, accumulating = Recipe(precision=half), Recipe(precision=half, accumulation=ACCUMULATION)
+    cumulative.append(_eager(arena, "+ data loading", loading, _gathered(arena)))
+    name = f"+ one optimiser step on {ACCUMULATION} batches"
+    cumulative.append(_eager(arena, name, accumulating, _gathered(arena)))
+    # materialised windows, the best precision here, the fused optimiser, no waiting for the loss
+    strong = Recipe(precision=arena.precision, fused=True, item_each_step=False)
+    batches = epochs_of(tensor_loader(*common, order=arena.order(), pinned=pinned))
+    return [*cumulative, _eager(arena, "strong baseline", strong, batches, family="strong"), _ours(arena)]
 
 
 def _eager(
     arena: Arena,
     name: str,
-    family: str,
     recipe: Recipe,
     batches: Iterator[Sequence[Tensor]],
     *,
+    family: str = "published",
     seed: int | None = None,
 ) -> _Arm:
     state = arena.start(recipe.precision, seed=seed)
     loop = EagerLoop(arena.config, state.model, arena.steps_an_epoch, recipe)
-    return _Arm(
-        name,
-        family,
-        precision=recipe.precision,
-        batches=batches,
-        train=loop,
-        rng=state.rng,
-        updates=recipe.accumulation,
-    )
+
+    def train(parts: Iterable[Sequence[Tensor]]) -> Tensor | float:
+        total: Tensor | float = 0.0
+        with own_rng(state.rng, arena.device), float32_mode(recipe.precision, arena.device):
+            for windows, rul in parts:
+                total = total + loop(windows, rul)
+        return total
+
+    return _Arm(name, family, recipe.precision, batches, train, updates=recipe.accumulation)
 
 
 def _ours(arena: Arena) -> _Arm:
-    state = arena.start(arena.precision)
-    state.model.train()
-    step = make_step(state, arena.execution)
+    """In the memory of a worker."""
+    run = FreshRun(arena.config, arena.execution, arena.precision, mean_rul=arena.mean_rul())
 
-    def train(windows: Tensor, rul: Tensor) -> Tensor:
-        state.begin_step(arena.steps_an_epoch)
-        return step(windows, rul)[0]
+    def train(parts: Iterable[Sequence[Tensor]]) -> Tensor:
+        with freed_memory_kept():
+            return run.train(parts, arena.steps_an_epoch)[0]
 
-    return _Arm("amnl-tune", "ours", precision=arena.precision, batches=_gathered(arena), train=train, rng=state.rng)
+    return _Arm("amnl-tune", "ours", arena.precision, _gathered(arena), train)
 
 
 def _gathered(arena: Arena) -> Iterator[Sequence[Tensor]]:
     """Batches from rows on the device, epoch after epoch."""
-    batches: Batches = ResidentBatches(arena.rows.to(arena.device), arena.config.window)
+    batches = ResidentBatches(arena.rows.to(arena.device), arena.config.window)
     order, training = arena.order(), arena.training
     while True:
         parts = torch.split(training[order.draw()], arena.config.batch_size)

@@ -4,18 +4,15 @@ Early stopping's row comes from recorded curves of full runs that were trained w
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 import torch
-from sqlalchemy import select
 
 from amnl_tune.database.engine import Ledger
-from amnl_tune.database.models import EpochRow, RunRow, RunStatus
 from amnl_tune.host import physical_cores
-from amnl_tune.ledger.stored import stored_config
 from amnl_tune.measure.bench.arms import ACCUMULATION, Arena, contest, fp16_obstacle
 from amnl_tune.measure.bench.parts import (
     DataPathCost,
@@ -26,7 +23,8 @@ from amnl_tune.measure.bench.parts import (
     measure_memory,
 )
 from amnl_tune.measure.bench.table import Stopped, TrainingRow, published_table
-from amnl_tune.measure.load import Load, delay, load_average
+from amnl_tune.measure.load import Load, Watch
+from amnl_tune.measure.plan.run_lengths import full_curves
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.training.config import Precision, RunConfig
 from amnl_tune.training.execution import Execution
@@ -100,7 +98,7 @@ def measure(
     Raises:
         ConfigurationError: as `fit`.
     """
-    before, waited = load_average(), delay()
+    watch = Watch()
     say("Probing precisions")
     engines = Engines.of(config, data, execution)
     found = probe(config, engines.batches, engines.training, execution)
@@ -108,7 +106,9 @@ def measure(
     say("Memory")
     memory = measure_memory(arena)
     say("Inference")
-    inference, parameters = _inference(arena, rounds)  # first: peaks of memory are not yet training's
+    model, last = arena.start(Precision.FP32).model, arena.training[:MOST_WINDOWS].to(arena.device)
+    windows = arena.rows.to(arena.device).windows(last, config.window)
+    inference = measure_inference(model, windows, arena.precision, rounds=rounds)  # peaks are not yet training's
     say("Data paths")
     paths = measure_data_paths(arena, rounds=rounds)
     wanted = steps or min(MOST_STEPS, max(1, int(BOUT / found.seconds[Precision.FP32])))
@@ -118,12 +118,13 @@ def measure(
     outcomes = contest(arena, rounds=rounds, steps=whole, fp16=obstacle is None)
     if full:
         say(f"Training up to {full.epochs} epochs, until early stopping")
-    stopped = _stopped(full, data, execution, arena.precision) if full else recorded
+        *_, end = fit(full, data, execution=replace(execution, precision=arena.precision))
+        recorded = Stopped(after=end.number, epochs=full.epochs)
     return Benchmark(
         dataset=data.dataset,
         batch_size=config.batch_size,
         windows=len(engines.training),
-        parameters=parameters,
+        parameters=sum(p.numel() for p in model.parameters()),
         device=device_name(execution.device),
         threads=torch.get_num_threads(),
         cores=physical_cores(),
@@ -131,26 +132,12 @@ def measure(
         rounds=rounds,
         steps=whole,
         probe=found,
-        training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, stopped, fp16_obstacle=obstacle),
+        training=published_table(outcomes, config.batch_size, arena.steps_an_epoch, recorded, fp16_obstacle=obstacle),
         data_paths=paths,
         inference=inference,
-        load=Load.since(before, max(waited, delay())),
+        load=watch.ended(),
         memory=memory,
     )
-
-
-def _inference(arena: Arena, rounds: int) -> tuple[list[InferenceSpeed], int]:
-    model = arena.start(Precision.FP32).model
-    last = arena.training[:MOST_WINDOWS].to(arena.device)
-    windows = arena.rows.to(arena.device).windows(last, arena.config.window)
-    speeds = measure_inference(model, windows, arena.precision, rounds=rounds)
-    return speeds, sum(p.numel() for p in model.parameters())
-
-
-def _stopped(full: RunConfig, data: PreparedData, execution: Execution, precision: Precision) -> Stopped:
-    resolved = Execution(device=execution.device, precision=precision, data_path=execution.data_path)
-    *_, last = fit(full, data, execution=resolved)
-    return Stopped(after=last.number, epochs=full.epochs)
 
 
 def training_frame(rows: list[TrainingRow]) -> pd.DataFrame:
@@ -165,18 +152,8 @@ def inference_frame(rows: list[InferenceSpeed]) -> pd.DataFrame:
 
 def stopped_of_record(ledger: Ledger, study: str, *, patience: int, min_delta: float) -> Stopped | None:
     """Of the study's complete full runs, over all its promotions; None where there is none without early stopping."""
-    with ledger.read() as session:
-        query = select(RunRow).where(RunRow.study == study, RunRow.promotion > 0, RunRow.status == RunStatus.COMPLETE)
-        runs = {run.id: run for run in session.scalars(query)}
-        curves: dict[int, list[float]] = {}
-        of_runs = select(EpochRow).where(EpochRow.run.in_(runs), EpochRow.validation_rmse.is_not(None))
-        for epoch in session.scalars(of_runs.order_by(EpochRow.number)):
-            curves.setdefault(epoch.run, []).append(epoch.validation_rmse or 0.0)
-    whole = [
-        curve
-        for run, curve in curves.items()
-        if (config := stored_config(runs[run])).patience is None and len(curve) == config.epochs
-    ]
+    curves = full_curves(ledger, [study])
+    whole = [curve for config, curve in curves if config.patience is None and len(curve) == config.epochs]
     if not whole:
         return None
     after = [epochs_until_stopped(curve, patience=patience, min_delta=min_delta) for curve in whole]

@@ -2,11 +2,10 @@
 
 import gc
 import math
-import statistics
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +18,16 @@ from amnl_tune.training.config import Precision
 from amnl_tune.training.evaluation import Predictor
 from amnl_tune.training.execution import freed_memory_kept
 from amnl_tune.training.precision import float32_mode, supported
-from amnl_tune.training.state import own_rng
-from amnl_tune.training.step import make_step
-from amnl_tune.training.timing import peak_memory, reset_peak_memory, resident_memory, wait
+from amnl_tune.training.probe import FreshRun
+from amnl_tune.training.timing import (
+    lap,
+    median_wall,
+    peak_memory,
+    reset_peak_memory,
+    resident_memory,
+    take_turns,
+    wait,
+)
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,11 @@ class DataPathCost:
 
 
 def measure_data_paths(arena: Arena, *, rounds: int) -> list[DataPathCost]:
-    """One epoch of each a round, in turn; the first round does not count: worker processes start in it."""
-    paths = _paths(arena)
+    """One epoch of each a round, in turn; worker processes start before the first."""
+    paths = {name: partial(_moved, epoch, arena.device) for name, epoch in _paths(arena).items()}
     samples = arena.steps_an_epoch * arena.config.batch_size
-    taken: dict[str, list[float]] = {name: [] for name in paths}
-    for _ in range(rounds + 1):
-        for name, epoch in paths.items():
-            taken[name].append(_seconds_a_batch(epoch, arena.device))
-    cost = {name: 1e6 * statistics.median(times[1:]) / samples for name, times in taken.items()}
+    taken = take_turns(paths, arena.device, rounds=rounds)
+    cost = {name: 1e6 * median_wall(laps) / samples for name, laps in taken.items()}
     published = next(iter(cost.values()))
     return [DataPathCost(name, each, published / each) for name, each in cost.items()]
 
@@ -65,14 +68,10 @@ def _paths(arena: Arena) -> dict[str, Callable[[], Iterable[Sequence[Tensor]]]]:
     }
 
 
-def _seconds_a_batch(epoch: Callable[[], Iterable[Sequence[Tensor]]], device: torch.device) -> float:
-    wait(device)
-    started = time.perf_counter()
+def _moved(epoch: Callable[[], Iterable[Sequence[Tensor]]], device: torch.device) -> None:
     for windows, rul in epoch():
         windows.to(device, non_blocking=True)
         rul.to(device, non_blocking=True)
-    wait(device)
-    return time.perf_counter() - started
 
 
 SIZES = tuple(2**power for power in range(10))
@@ -133,17 +132,18 @@ def _plain(model: nn.Module) -> Predict:
 
 def _speed(plain: Predict, ours: Predict, windows: Tensor, rounds: int) -> InferenceSpeed:
     device = windows.device
-    memory, calls = {}, {}
+    memory: dict[Predict, int] = {}
+    arms: dict[Predict, Callable[[], None]] = {}
+    calls: dict[Predict, int] = {}
     for predict in (plain, ours):
         reset_peak_memory(device)
         predict(windows)  # graphs and buffers are made now
-        calls[predict] = max(1, math.ceil(LEAST / _seconds(predict, windows, 1)))
+        once = lap(partial(_several, predict, windows, 1), device).wall
+        calls[predict] = max(1, math.ceil(LEAST / once))
+        arms[predict] = partial(_several, predict, windows, calls[predict])
         memory[predict] = peak_memory(device)
-    taken: dict[Predict, list[float]] = {plain: [], ours: []}
-    for _ in range(rounds):
-        for predict, times in taken.items():
-            times.append(_seconds(predict, windows, calls[predict]))
-    speed = {predict: len(windows) / statistics.median(times) for predict, times in taken.items()}
+    taken = take_turns(arms, device, rounds=rounds, warm_up=0)
+    speed = {predict: len(windows) * calls[predict] / median_wall(laps) for predict, laps in taken.items()}
     return InferenceSpeed(
         batch_size=len(windows),
         plain=speed[plain],
@@ -155,15 +155,11 @@ def _speed(plain: Predict, ours: Predict, windows: Tensor, rounds: int) -> Infer
     )
 
 
-def _seconds(predict: Predict, windows: Tensor, calls: int) -> float:
-    """Of a call."""
+def _several(predict: Predict, windows: Tensor, calls: int) -> None:
+    """Ours in the memory of a worker."""
     with freed_memory_kept() if isinstance(predict, Predictor) else nullcontext():
-        wait(windows.device)
-        started = time.perf_counter()
         for _ in range(calls):
             predict(windows)
-        wait(windows.device)
-        return (time.perf_counter() - started) / calls
 
 
 PUBLISHED_MEMORY = {Precision.FP32: 3.2e9, Precision.FP16: 2.1e9}
@@ -205,12 +201,6 @@ def _bytes(arena: Arena, precision: Precision) -> int:
         torch.cuda.empty_cache()
     reset_peak_memory(device)
     before = resident_memory(device)
-    state = arena.start(precision)
-    state.model.train()
-    step = make_step(state, arena.execution)
-    with own_rng(state.rng, device), float32_mode(precision, device):
-        for _ in range(STEPS):
-            state.begin_step(1000)
-            step(windows, rul)
+    FreshRun(arena.config, arena.execution, precision).train([(windows, rul)] * STEPS)
     wait(device)
     return max(0, peak_memory(device) - before)

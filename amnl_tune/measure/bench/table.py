@@ -13,7 +13,7 @@ PUBLISHED_RATIOS = {
     PURE_FP16: 90 / 58,
     "+ data loading": 90 / 57,
     EARLY_STOPPING: 90 / 45,
-    "+ gradient accumulation x4": 90 / 40,
+    "+ one optimiser step on 4 batches": 90 / 40,
 }
 """Of minutes on an RTX 5000 (amnl: Efficiency as published)."""
 
@@ -64,17 +64,17 @@ class TrainingRow:
 
     name: str
     family: str
-    precision: str | None
-    seconds_a_step: float | None
-    seconds_an_epoch: float | None
-    samples_per_second: float | None
-    spread: float | None
-    ratio: float | None
-    published_ratio: float | None
-    loss: float | None
-    loss_difference: float | None
-    equal_loss: bool | None
-    note: str
+    precision: str | None = None
+    seconds_a_step: float | None = None
+    seconds_an_epoch: float | None = None
+    samples_per_second: float | None = None
+    spread: float | None = None
+    ratio: float | None = None
+    published_ratio: float | None = None
+    loss: float | None = None
+    loss_difference: float | None = None
+    equal_loss: bool | None = None
+    note: str = ""
 
 
 def published_table(
@@ -99,22 +99,20 @@ def published_table(
     for outcome in outcomes:
         accumulates = outcome.updates > 1
         if fp16_obstacle and outcome.name == "+ data loading":
-            rows.append(_open(rows[-1], PURE_FP16, f"{fp16_obstacle}; {UNSTABLE}"))
+            rows.append(_open(PURE_FP16, f"{fp16_obstacle}; {UNSTABLE}"))
         if accumulates:
             rows.append(_early_stopping(rows[-1], stopped))
         shortened = stopped.after / stopped.epochs if stopped and accumulates else 1.0
         row = _row(outcome, base, batch_size, steps_an_epoch, shortened)
-        rows.append(_accumulated(row, outcome.updates, stopped) if accumulates else _compared(row, noise))
+        early = "" if stopped else "; without early stopping"
+        told = f"one optimiser step on {outcome.updates} batches, so another loss{early}"
+        rows.append(replace(row, note=told) if accumulates else _compared(row, noise))
     return rows
 
 
-def _open(like: TrainingRow, name: str, note: str) -> TrainingRow:
+def _open(name: str, note: str) -> TrainingRow:
     """A row without figures."""
-    return replace(
-        like, name=name, published_ratio=PUBLISHED_RATIOS[name], note=note, precision=None, seconds_a_step=None,
-        seconds_an_epoch=None, samples_per_second=None, spread=None, ratio=None, loss=None, loss_difference=None,
-        equal_loss=None,
-    )  # fmt: skip
+    return TrainingRow(name, "published", published_ratio=PUBLISHED_RATIOS[name], note=note)
 
 
 def _row(outcome: Outcome, base: Outcome, batch_size: int, steps_an_epoch: int, shortened: float) -> TrainingRow:
@@ -130,7 +128,6 @@ def _row(outcome: Outcome, base: Outcome, batch_size: int, steps_an_epoch: int, 
         published_ratio=PUBLISHED_RATIOS.get(outcome.name),
         loss=None if outcome.diverged_within else outcome.loss,
         loss_difference=None if outcome.diverged_within else (outcome.loss - base.loss) / base.loss,
-        equal_loss=None,
         note=f"diverged within {outcome.diverged_within} steps" if outcome.diverged_within else "",
     )
 
@@ -146,17 +143,12 @@ def _compared(row: TrainingRow, noise: float) -> TrainingRow:
     return replace(row, equal_loss=equal, note=note)
 
 
-def _accumulated(row: TrainingRow, updates: int, stopped: Stopped | None) -> TrainingRow:
-    early = "" if stopped else "; without early stopping"
-    return replace(row, note=f"one optimiser step on {updates} batches, so another loss{early}")
-
-
 def _early_stopping(before: TrainingRow, stopped: Stopped | None) -> TrainingRow:
     """A step costs what it did in the row before; there are fewer epochs."""
     assert before.ratio is not None
     if stopped is None:
         note = "not measured without --full or a promoted study: it changes the number of epochs, not a step"
-        return _open(before, EARLY_STOPPING, note)
+        return _open(EARLY_STOPPING, note)
     return replace(
         before, name=EARLY_STOPPING, published_ratio=PUBLISHED_RATIOS[EARLY_STOPPING], loss=None, loss_difference=None,
         equal_loss=None, spread=None, ratio=before.ratio * stopped.epochs / stopped.after, note=stopped.words,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import select
@@ -43,6 +43,7 @@ class Remembered:
     made_at: float
     host: str
     predictions: tuple[Prediction, ...]
+    currency: str
 
     def of(self, workers: int) -> Prediction:
         """For that number of workers, or the nearest."""
@@ -55,7 +56,7 @@ class Remembered:
 
 
 def place_of(home: Path, study: str) -> Path:
-    """The file of a study's plan."""
+    """The file of a study's plan, in the home folder."""
     return home / "plans" / f"{study}.json"
 
 
@@ -97,22 +98,18 @@ def recall(home: Path, spec: StudySpec) -> Remembered:
         )
     try:
         rows = [row for row in document["plan"]["rows"] if row["machine"] == HERE]
-        return Remembered(document["made_at"], document["host"], tuple(_prediction(row) for row in rows))
+        predictions = tuple(
+            Prediction(row["workers"], Interval(*row["range_test"]), _phase(row["search"]), _phase(row["promotion"]))
+            for row in rows
+        )
+        currency = document["plan"].get("currency", "")  # plans of former versions do not say
+        return Remembered(document["made_at"], document["host"], predictions, currency)
     except (LookupError, TypeError) as error:
         raise ConfigurationError(f"A remembered plan must be whole, but {path} is not: {error!r}; {remedy}") from error
 
 
-def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction(
-        workers=row["workers"],
-        range_test=Interval(*row["range_test"]),
-        search=_phase(row["search"]),
-        promotion=_phase(row["promotion"]),
-    )
-
-
 def _phase(plain: dict[str, Any]) -> Phase:
-    return Phase(Interval(*plain["epochs"]), Interval(*plain["wall"]), Interval(*plain["busy"]))
+    return Phase(*(Interval(*plain[quantity]) for quantity in ("epochs", "wall", "busy")))
 
 
 PAUSE = 60.0
@@ -121,17 +118,12 @@ PAUSE = 60.0
 Span = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Of the search, or of all promotions: epochs done, wall seconds without pauses, busy seconds."""
 
     epochs: int = 0
     wall: float = 0.0
     busy: float = 0.0
-
-    def plus(self, other: "Part") -> "Part":
-        """The sum."""
-        return Part(self.epochs + other.epochs, self.wall + other.wall, self.busy + other.busy)
 
 
 @dataclass(frozen=True)
@@ -172,14 +164,11 @@ def spending(ledger: Ledger, study: str) -> Spent:
         parts[number] = Part(
             sum(run.epochs_done for run in own), _without_pauses(since, spans), sum(run.busy_seconds for run in own)
         )
-    promotion = Part()
-    for number in parts.keys() - {0}:
-        promotion = promotion.plus(parts[number])
     return Spent(
         began=began,
         workers=_at_once((start, end or now) for number, start, end in attempts if number == 0),
         search=parts[0],
-        promotion=promotion,
+        promotion=Part(*map(sum, zip(Part(), *(parts[number] for number in parts.keys() - {0}), strict=True))),
         open_runs=sum(run.finished_at is None for run in runs),
     )
 
@@ -203,20 +192,12 @@ def comparison(remembered: Remembered, spent: Spent, price_per_hour: float | Non
     ]
     if price_per_hour is not None:
         rows.append(("cost", "money", busy.times(price_per_hour / 3600), spent_busy / 3600 * price_per_hour))
-    return pd.DataFrame([_compared(*row) for row in rows])
-
-
-def _compared(quantity: str, unit: str, predicted: Interval, spent: float) -> dict[str, object]:
-    return {
-        "quantity": quantity,
-        "unit": unit,
-        "low": predicted.low,
-        "expected": predicted.expected,
-        "high": predicted.high,
-        "spent": float(spent),
-        "ratio": spent / predicted.expected if predicted.expected else None,
-        "inside": predicted.holds(spent),
-    }
+    frame = pd.DataFrame(
+        [(quantity, unit, *predicted, float(used), predicted.holds(used)) for quantity, unit, predicted, used in rows],
+        columns=["quantity", "unit", "low", "expected", "high", "spent", "inside"],
+    )
+    frame.insert(6, "ratio", frame["spent"] / frame["expected"].where(frame["expected"] != 0))
+    return frame
 
 
 def _without_pauses(since: float, spans: Sequence[Span]) -> float:

@@ -2,25 +2,20 @@
 
 import json
 import math
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from amnl_tune.measure.profile import BALANCED, forward_work, step_work
-from amnl_tune.rul.configuration import InputConfig
+import optuna
+
+from amnl_tune.measure.plan.run_lengths import Lengths, Records, promoted_lengths, trial_lengths
+from amnl_tune.measure.work import BALANCED, BALANCED_PASSES, PASSES, forward_work, step_work
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.training.config import RunConfig
+from amnl_tune.training.probe import step_settings
 
 DRAWN = 64
 """Configurations that stand for the search space."""
-
-SHAPE = (
-    "window", "batch_size", "accumulation_steps", "conv_channels", "hidden_size", "num_layers", "num_heads", "fc_sizes",
-    "pooling", *InputConfig.model_fields,
-)  # fmt: skip
-"""Settings that decide how long a step takes, with the loss's passes and the weight EMA."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,7 @@ class Demand:
         promotions: configurations that are promoted, and how many of them at least: the published defaults may be
             among the best. seeds: runs of each.
         configs: a configuration of each shape.
+        trial_lengths, full_lengths: epochs of the trials and of the promoted runs.
     """
 
     study: str
@@ -67,6 +63,8 @@ class Demand:
     promotions: tuple[int, int]
     seeds: int
     configs: Mapping[str, RunConfig]
+    trial_lengths: Lengths
+    full_lengths: Lengths
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -74,11 +72,11 @@ class Demand:
         return {job.shape: job for job in (*self.drawn, *self.promoted, self.promoted_incumbent, self.incumbent)}
 
 
-def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
+def demand_of(spec: StudySpec, data: PreparedData, records: Records | None = None) -> Demand:
     """The study's runs on its data; what the sampler will choose is drawn uniformly, with the study's seed."""
-    draw = _Draw(random.Random(f"plan {spec.seed}"))
-    settled = spec.settled()
-    sampled = [spec.run_config(spec.space.ask(draw, settled)) for _ in range(DRAWN)]  # type: ignore[arg-type]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
+    settled, records = spec.settled(), records or Records()
+    sampled = [spec.run_config(spec.space.ask(study.ask(), settled)) for _ in range(DRAWN)]
     incumbent = spec.run_config(spec.incumbent_parameters())
     seed = spec.promotion.seeds[0]
     full = [spec.promotion_config(config, seed) for config in (*sampled, incumbent)]
@@ -86,6 +84,8 @@ def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
     jobs = {config: job_of(config, data, counted) for config in (*sampled, incumbent, *full)}
     top = min(spec.promotion.top_k, spec.budget.trials)
     both = min(top + spec.promotion.incumbent, spec.budget.trials)
+    promotions, seeds = (top, both) if spec.promotion.enabled else (0, 0), len(spec.promotion.seeds)
+    least, runs = (configurations * seeds for configurations in promotions)
     return Demand(
         study=spec.name,
         dataset=data.dataset,
@@ -95,9 +95,11 @@ def demand_of(spec: StudySpec, data: PreparedData) -> Demand:
         promoted=tuple(jobs[config] for config in full[:-1]),
         promoted_incumbent=jobs[full[-1]],
         range_test=spec.lr_range_test.iterations(incumbent.batch_size) if spec.lr_range_test.enabled else 0,
-        promotions=(top, both) if spec.promotion.enabled else (0, 0),
-        seeds=len(spec.promotion.seeds),
+        promotions=promotions,
+        seeds=seeds,
         configs={job.shape: config for config, job in jobs.items()},
+        trial_lengths=trial_lengths(spec, records),
+        full_lengths=promoted_lengths(spec, full[-1], records, least=least, runs=runs),
     )
 
 
@@ -125,8 +127,8 @@ def job_of(config: RunConfig, data: PreparedData, counted: dict[tuple[int, bool,
 
 def shape_of(config: RunConfig) -> str:
     """Of a configuration's step."""
-    values = {name: value for name, value in config.plain().items() if name in SHAPE}
-    return json.dumps(values | {"passes": 5 if config.loss in BALANCED else 3, "ema": config.ema_decay > 0})
+    passes = BALANCED_PASSES if config.loss in BALANCED else PASSES
+    return json.dumps(step_settings(config) | {"loss": passes, "ema_decay": config.ema_decay > 0}, sort_keys=True)
 
 
 def representative(demand: Demand, most: int) -> list[RunConfig]:
@@ -135,29 +137,3 @@ def representative(demand: Demand, most: int) -> list[RunConfig]:
     places = [0, len(jobs) - 1, len(jobs) // 2, len(jobs) // 4, 3 * len(jobs) // 4]
     ordered = [demand.incumbent, *(jobs[place] for place in places), *jobs]
     return [demand.configs[shape] for shape in dict.fromkeys(job.shape for job in ordered)][:most]
-
-
-class _Draw:
-    """Answers a space's questions uniformly, as Optuna's RandomSampler does, without a study."""
-
-    def __init__(self, source: random.Random) -> None:
-        self.source = source
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool, step: float | None) -> float:
-        """Within the bounds, on the grid if there is one."""
-        if step is not None:
-            return min(high, low + step * self.source.randint(0, round((high - low) / step)))
-        if log:
-            return min(high, max(low, math.exp(self.source.uniform(math.log(low), math.log(high)))))
-        return self.source.uniform(low, high)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool, step: int) -> int:
-        """Within the bounds, on the grid."""
-        if log:
-            value = math.exp(self.source.uniform(math.log(low - 0.5), math.log(high + 0.5)))
-            return min(high, max(low, round(value)))
-        return self.source.randrange(low, high + 1, step)
-
-    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
-        """One of them."""
-        return self.source.choice(choices)

@@ -1,24 +1,23 @@
-"""From demand, lengths and pace to wall time, accelerator hours and money, and which limit ends the search first.
+"""From demand and pace to wall time, accelerator hours and money, and which limit ends the search first.
 
 Plain arithmetic on what was measured.
 """
 
 import heapq
-import random
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from statistics import fmean
 
 import numpy as np
 
 from amnl_tune.measure.plan.demand import Demand, Job
-from amnl_tune.measure.plan.lengths import Lengths
-from amnl_tune.measure.plan.pace import Interval, Pace
+from amnl_tune.measure.plan.pace import Interval, Pace, epoch_of
+from amnl_tune.measure.plan.run_lengths import Lengths, Z
 from amnl_tune.studies.spec import StudySpec
 
-TAIL = 0.05
-"""Share of the draws of configurations that lies beyond each end of an interval."""
+FEWEST_OF_SWEEP = 0.5
+"""Of a range test's iterations: it ends once the loss has diverged, seldom before the middle of the rates."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,12 @@ class Phase:
 
     def shortened(self, shares: Interval) -> "Phase":
         """Only a part of it: what a budget leaves of the least, the expected and the most."""
-        return Phase(*(_by_ends(quantity, shares) for quantity in (self.epochs, self.wall, self.busy)))
+        return Phase(
+            *(
+                Interval.around(*(value * share for value, share in zip(quantity, shares, strict=True)))
+                for quantity in (self.epochs, self.wall, self.busy)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -77,54 +81,27 @@ class Estimate:
     promotion_by_ddp: Phase | None
 
 
-@dataclass(frozen=True)
-class Runs:
-    """A study's runs, made once and the same for all machines.
-
-    Attributes:
-        trials, promoted: epochs. drawn: for each repetition the jobs of its trials; full: and of its promoted runs.
-    """
-
-    trials: Lengths
-    promoted: Lengths
-    drawn: tuple[tuple[Job, ...], ...]
-    full: tuple[tuple[Job, ...], ...]
-
-    @classmethod
-    def of(cls, demand: Demand, trials: Lengths, promoted: Lengths, *, seed: int) -> "Runs":
-        """Trials and winners drawn uniformly: which configurations will be good is what the study is to find out."""
-        source = random.Random(f"runs {seed}")
-        known = 2 if demand.range_test else 1
-        first = (demand.incumbent,) * min(known, demand.trials)
-        drawn = [
-            (*first, *source.choices(demand.drawn, k=demand.trials - len(first))) for _ in range(len(trials.simulated))
-        ]
-        top, both = demand.promotions
-        full = []
-        for _ in range(len(promoted.simulated)):
-            chosen = [*source.choices(demand.promoted, k=top), *[demand.promoted_incumbent] * (both - top)]
-            full.append(tuple(job for job in chosen for _ in range(demand.seeds)))
-        return cls(trials, promoted, tuple(drawn), tuple(full))
-
-
-def estimate(demand: Demand, runs: Runs, machine: Machine) -> Estimate:
+def estimate(demand: Demand, machine: Machine) -> Estimate:
     """What the study takes on `machine`, if no budget but that of trials ends it."""
     workers = min(machine.at_once, demand.trials)
-    sweep = machine.pace(1).sweep(demand.incumbent, demand.range_test)
-    range_test = Phase(Interval.sure(0.0), sweep, Interval.sure(0.0))
-    search = _phase(runs.drawn, runs.trials, machine.pace(workers), workers, machine.accelerators)
+    sweep = machine.pace(1).step(demand.incumbent).times(demand.range_test)
     nothing = Interval.sure(0.0)
+    range_test = Phase(nothing, sweep._replace(low=FEWEST_OF_SWEEP * sweep.low), nothing)
+    first = [demand.incumbent] * min(2 if demand.range_test else 1, demand.trials)
+    search = _phase(demand.trial_lengths, first, demand.drawn, machine, workers)
     promotion, ddp = Phase(nothing, nothing, nothing), None
     if demand.promotions[1]:
-        top, count = (configurations * demand.seeds for configurations in demand.promotions)
-        at_once = min(machine.at_once, count)
+        both = demand.promotions[1] > demand.promotions[0]
+        known = [demand.promoted_incumbent] * (demand.seeds if both else 0)
 
         def full(side_by_side: int) -> Phase:
-            pace = machine.pace(side_by_side)
-            return _phase(runs.full, runs.promoted, pace, side_by_side, machine.accelerators, least=top)
+            return _phase(demand.full_lengths, known, demand.promoted, machine, side_by_side, pruned=False)
 
-        promotion = full(at_once)
-        ddp = _by_ddp(full(1), machine) if machine.ddp else None
+        promotion = full(min(machine.at_once, demand.promotions[1] * demand.seeds))
+        if machine.ddp:  # quicker by the published factor, and every GPU is busy meanwhile
+            alone = full(1)
+            busy = alone.busy.times(machine.workers / machine.ddp)
+            ddp = Phase(alone.epochs, alone.wall.times(1 / machine.ddp), busy)
     return Estimate(machine, range_test, search, promotion, ddp)
 
 
@@ -137,63 +114,29 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
 
 
 def _phase(
-    drawn: Sequence[Sequence[Job]],
-    lengths: Lengths,
-    pace: Pace,
-    workers: int,
-    accelerators: int,
-    *,
-    least: int | None = None,
+    lengths: Lengths, known: Sequence[Job], drawn: Sequence[Job], machine: Machine, workers: int, *, pruned: bool = True
 ) -> Phase:
-    """Over all repetitions: the mean of what was simulated, and the tails of the least and of the most.
+    """Runs of `known` jobs first, then of the mean of the `drawn` ones, which is uncertain where there are few runs.
 
-    `least`: so many runs are needed at the least, and none is pruned; None: all, and one that ends early was pruned and
-    had no full validation pass.
+    One that is pruned has no full validation pass; how many are is as uncertain as their lengths.
     """
-    taken: tuple[list[float], ...] = ([], [], [])
-    busy: tuple[list[float], ...] = ([], [], [])
-    around = pace.overheads
-    known = {job.shape: (pace.epoch(job), pace.deciding(job), pace.full_pass(job)) for jobs in drawn for job in jobs}
-    for jobs, simulated in zip(drawn, lengths.simulated, strict=True):
-        for end, epochs in enumerate((lengths.fewest, simulated, lengths.most)):
-            decided: set[str] = set()
-            walls, at_work = [], 0.0
-            needed = least if end == 0 else None
-            for job, number, most in islice(zip(jobs, epochs, lengths.most, strict=True), needed):
-                epoch, deciding, full_pass = known[job.shape]
-                work = number * epoch[end]
-                walls.append(
-                    work
-                    + around.run
-                    + number * around.epoch
-                    + (0.0 if job.shape in decided else deciding)
-                    + (0.0 if least is None and number < most else full_pass)
-                )
-                at_work += work
-                decided.add(job.shape)
-            taken[end].append(makespan(walls, workers))
-            busy[end].append(at_work)
-    total = Interval.around(
-        sum(lengths.fewest[:least]), fmean(sum(used) for used in lengths.simulated), float(sum(lengths.most))
-    )
-    return Phase(total, _of_draws(taken).plus(Interval.sure(around.start)), _of_draws(busy).times(accelerators))
-
-
-def _of_draws(draws: Sequence[Sequence[float]]) -> Interval:
-    low, expected, high = draws
-    return Interval.around(float(np.quantile(low, TAIL)), fmean(expected), float(np.quantile(high, 1 - TAIL)))
-
-
-def _by_ddp(alone: Phase, machine: Machine) -> Phase:
-    """Each run on all GPUs: quicker by the published factor, and every GPU is busy meanwhile."""
-    assert machine.ddp is not None
-    wall = alone.wall.times(1 / machine.ddp)
-    return Phase(alone.epochs, wall, alone.busy.times(machine.workers / machine.ddp))
-
-
-def _by_ends(quantity: Interval, shares: Interval) -> Interval:
-    low, expected, high = (value * share for value, share in zip(quantity, shares, strict=True))
-    return Interval.around(low, expected, high)
+    pace, others = machine.pace(workers), max(1, len(lengths.most) - len(known))
+    epochs = np.array([epoch_of(pace, job) for job in drawn])
+    doubt = Z * epochs[:, 1].std() / math.sqrt(others)
+    typical = np.maximum(epochs.mean(axis=0) + doubt * np.array([-1, 0, 1]), epochs.min(axis=0))
+    seconds = [*(epoch_of(pace, job) for job in known), *[Interval(*map(float, typical))] * others]
+    at_end = fmean(job.at_end * pace.window(job) for job in drawn)
+    shapes = {job.shape: job for job in [*known, *drawn][: len(lengths.most)]}
+    deciding = fmean(pace.probing(job) for job in shapes.values()) * len(shapes) / workers if shapes else 0.0
+    walls, busy = [], []
+    for end, of_runs in enumerate((lengths.fewest, lengths.expected, lengths.most)):
+        work = [epoch[end] * number for epoch, number in zip(seconds, of_runs, strict=False)]
+        shares = [number / most if pruned else 1.0 for number, most in zip(of_runs, lengths.most, strict=False)]
+        runs = [train + share * at_end for train, share in zip(work, shares, strict=True)]
+        walls.append(makespan(runs, workers) + deciding + pace.start)
+        busy.append(sum(work))
+    total = Interval.around(sum(lengths.fewest), sum(lengths.expected), sum(lengths.most))
+    return Phase(total, Interval.around(*walls), Interval.around(*busy).times(machine.accelerators))
 
 
 def money(phase: Phase, price_per_hour: float | None) -> Interval | None:

@@ -1,7 +1,7 @@
 """Published machines and their prices: a table in the package, values of which a file may replace."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from amnl_tune.documents import from_toml, text_of
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.files import read_plain
+from amnl_tune.measure.plan.estimate import Machine
+from amnl_tune.measure.plan.pace import Pace, PublishedPace
 from amnl_tune.studies.problems import did_you_mean, wording
 
 TABLE = "published.toml"
@@ -53,9 +55,10 @@ class Scenario(_Table):
 class Machines(_Table):
     """The whole table: a run's epochs, runs by data set, GPUs by name, the speed of a run by its number of GPUs.
 
-    `memory`: GB of the device that a run takes, by precision.
+    `memory`: GB of the device that a run takes, by precision. `currency`: of all prices.
     """
 
+    currency: str
     epochs: int = Field(gt=0)
     runs: dict[str, Run] = Field(min_length=1)
     gpus: dict[str, Gpu] = Field(min_length=1)
@@ -87,6 +90,35 @@ class Machines(_Table):
                 f"{did_you_mean(name, self.scenarios)}"
             )
         return self.scenarios[name]
+
+    def machines(self, dataset: str, workers: Sequence[int]) -> list[Machine]:
+        """The GPUs, each with several numbers of workers that have one of their own."""
+        return [
+            Machine(
+                name, count, count, self._pace(gpu.minutes, dataset), price_per_hour=gpu.price_per_hour,
+                ddp=self.ddp.get(count),
+            )
+            for name, gpu in self.gpus.items()
+            for count in workers
+        ]  # fmt: skip
+
+    def machine(self, name: str, dataset: str) -> Machine:
+        """Of a scenario: its GPUs train one run at a time. Raises ConfigurationError for an unknown one."""
+        chosen = self.scenario(name)
+        return Machine(
+            name=name,
+            workers=1,
+            at_once=1,
+            pace=self._pace(chosen.minutes, dataset),
+            accelerators=chosen.count,
+            price_per_hour=self.gpus[chosen.gpu].price_per_hour,
+            note=f"{chosen.count} x {chosen.gpu}: {chosen.options}",
+        )
+
+    def _pace(self, minutes: float, dataset: str) -> Callable[[int], Pace]:
+        """However many work side by side, each has a GPU of its own."""
+        pace = PublishedPace(self.seconds_a_window(minutes, dataset))
+        return lambda _: pace
 
 
 def load_machines(path: Path | None = None) -> Machines:
@@ -128,21 +160,13 @@ def _problem(finding: dict[str, Any], shipped: Mapping[str, Any]) -> str:
     path = [str(part) for part in finding["loc"]]
     key = ".".join(path)
     if finding["type"] == "extra_forbidden":
-        known = _fields(path[:-1]) or shipped
-        return f"`{key}` is not a key of a price table{did_you_mean(path[-1], known) or f'; known: {_listed(known)}'}"
+        kinds: dict[str, type[_Table]] = {"runs": Run, "gpus": Gpu, "scenarios": Scenario}
+        known = list((kinds[path[0]] if len(path) > 1 else Machines).model_fields)
+        near = did_you_mean(path[-1], known) or f"; known: {', '.join(known)}"
+        return f"`{key}` is not a key of a price table{near}"
     if finding["type"] == "missing":
         near = did_you_mean(path[1], shipped[path[0]]) if len(path) == 3 else ""
         return f"`{key}` must be given, because {'.'.join(path[:-1])} is not in the published table{near}"
     if not path:
         return str(finding["ctx"]["error"]) if "error" in finding.get("ctx", {}) else str(finding["msg"])
     return f"`{key}` {wording(finding)}"
-
-
-def _fields(path: list[str]) -> list[str]:
-    """Keys of the table at `path`."""
-    kinds: dict[str, type[_Table]] = {"runs": Run, "gpus": Gpu, "scenarios": Scenario}
-    return list((kinds[path[0]] if path else Machines).model_fields)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(map(str, names))  # type: ignore[call-overload]

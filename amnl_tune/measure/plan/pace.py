@@ -3,15 +3,18 @@
 A quantity that is not known exactly is an interval.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from amnl_tune.measure.plan.calibration import Timing
 from amnl_tune.measure.plan.demand import Job
+
+PUBLISHED_WORK = 100_900_000.0
+"""Multiply-adds of the published network's forward pass of a window (performance: limits)."""
 
 
 class Interval(NamedTuple):
@@ -33,7 +36,7 @@ class Interval(NamedTuple):
 
     def plus(self, other: "Interval") -> "Interval":
         """The sum of two that are low, or high, together."""
-        return Interval(self.low + other.low, self.expected + other.expected, self.high + other.high)
+        return Interval(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def times(self, factor: float) -> "Interval":
         """In other units; `factor` is not negative."""
@@ -44,91 +47,72 @@ class Interval(NamedTuple):
         return self.low <= value <= self.high
 
 
-PUBLISHED_WORK = 100_900_000.0
-"""Multiply-adds of the published network's forward pass of a window (performance: limits)."""
-FEWEST_OF_SWEEP = 0.5
-"""Of a range test's iterations: it ends once the loss has diverged, seldom before the middle of the rates."""
-
-
 @dataclass(frozen=True)
-class Overheads:
-    """Seconds around the training: of a worker's start, of each run's start and end, between two epochs."""
+class Timing:
+    """Of one shape on this machine.
 
-    start: float = 0.0
-    run: float = 0.0
-    epoch: float = 0.0
+    Attributes:
+        step: seconds of a training step with the gathering of its batch, median.
+        spread: of the steps around it, as a share: half the distance of their quartiles.
+        forward: seconds a window in validation.
+        probing: seconds that `precision = "auto"` took to decide; 0 where it had been decided before.
+        cpu: seconds of CPU time of a step, over all threads: less than `step` on one thread is waiting for a core.
+        memory: bytes at the peak of a step; on a CPU those of the whole process, libraries included.
+    """
 
-
-class Pace(Protocol):
-    """How long things take on a machine where a certain number of runs are at work side by side; seconds."""
-
-    @property
-    def overheads(self) -> Overheads:
-        """Around the training."""
-
-    def epoch(self, job: Job) -> Interval:
-        """Busy seconds of an epoch with its validation."""
-
-    def deciding(self, job: Job) -> float:
-        """To find the precision of a shape, once."""
-
-    def full_pass(self, job: Job) -> float:
-        """Over all validation windows, at the end of a run that is not pruned."""
-
-    def sweep(self, job: Job, iterations: int) -> Interval:
-        """An LR range test."""
+    step: float
+    spread: float
+    forward: float
+    probing: float
+    cpu: float = 0.0
+    memory: float = 0.0
 
 
 class MeasuredPace:
-    """This machine's.
+    """This machine's, with so many workers at work side by side.
 
     Args:
         measured: timings of some shapes, each with its job.
-        overheads: of this machine.
+        start: seconds of a worker's start.
+        sharing: workers on one GPU; how they hold each other up is not measured: at best not at all, at worst each
+            waits for all others; expected is the geometric mean of the two.
+        threads: of each worker.
     """
 
-    def __init__(self, measured: Sequence[tuple[Job, Timing]], overheads: Overheads) -> None:
+    def __init__(
+        self, measured: Sequence[tuple[Job, Timing]], start: float = 0.0, *, sharing: int = 1, threads: int = 1
+    ) -> None:
         self.timings = {job.shape: timing for job, timing in measured}
-        self.overheads = overheads
+        self.start, self.sharing, self.threads = start, sharing, threads
         self._step = straight_line([(job.step_work, timing.step) for job, timing in measured])
         self._forward = straight_line([(job.forward_work, timing.forward) for job, timing in measured])
         self._spread = fmean(timing.spread for timing in self.timings.values())
         self._probing = fmean(timing.probing / timing.step for timing in self.timings.values())
 
-    def epoch(self, job: Job) -> Interval:
-        step, doubt = self._of_step(job)
-        seconds = job.steps * step + job.validated * self._of_window(job)
-        return Interval(seconds * max(0.0, 1 - doubt), seconds, seconds * (1 + doubt))
-
-    def deciding(self, job: Job) -> float:
+    def step(self, job: Job) -> Interval:
+        """Seconds of a training step."""
         known = self.timings.get(job.shape)
-        return known.probing if known else self._probing * self._of_step(job)[0]
-
-    def full_pass(self, job: Job) -> float:
-        return job.at_end * self._of_window(job)
-
-    def sweep(self, job: Job, iterations: int) -> Interval:
-        seconds = iterations * self._of_step(job)[0]
-        return Interval(FEWEST_OF_SWEEP * seconds, seconds, seconds)
-
-    def _of_step(self, job: Job) -> tuple[float, float]:
-        """Seconds, and the share by which they are uncertain."""
-        known = self.timings.get(job.shape)
-        if known:
-            return known.step, known.spread
         (offset, slope), error = self._step
-        return offset + slope * job.step_work, self._spread + error
+        seconds = known.step if known else offset + slope * job.step_work
+        doubt = known.spread if known else self._spread + error
+        return Interval(
+            seconds * max(0.0, 1 - doubt), seconds * self.sharing**0.5, seconds * (1 + doubt) * self.sharing
+        )
 
-    def _of_window(self, job: Job) -> float:
+    def window(self, job: Job) -> float:
+        """Seconds of a window in validation."""
         known = self.timings.get(job.shape)
-        if known:
-            return known.forward
         (offset, slope), _ = self._forward
-        return offset + slope * job.forward_work
+        return known.forward if known else offset + slope * job.forward_work
+
+    def probing(self, job: Job) -> float:
+        """Seconds to find the precision of a shape, once."""
+        known = self.timings.get(job.shape)
+        return known.probing if known else self._probing * self.step(job).expected
 
 
 class PublishedPace:
-    """A published GPU's, with the published code.
+    """A published GPU's, with the published code; validation is in its steps.
 
     The figures are of the full network alone. How a smaller one would have fared they do not say: at best in proportion
     to its multiply-adds, at worst no quicker at all; expected is the geometric mean of the two.
@@ -137,24 +121,33 @@ class PublishedPace:
         seconds_a_window: of the published network in training.
     """
 
-    overheads = Overheads()
+    start = 0.0
 
     def __init__(self, seconds_a_window: float) -> None:
         self.seconds_a_window = seconds_a_window
 
-    def epoch(self, job: Job) -> Interval:
+    def step(self, job: Job) -> Interval:
+        """Seconds of a training step."""
         size = job.forward_work / PUBLISHED_WORK
-        return Interval(min(size, 1.0), size**0.5, max(size, 1.0)).times(job.windows * self.seconds_a_window)
+        return Interval(min(size, 1.0), math.sqrt(size), max(size, 1.0)).times(
+            job.windows / job.steps * self.seconds_a_window
+        )
 
-    def deciding(self, job: Job) -> float:
+    def window(self, job: Job) -> float:
+        """Not published."""
         return 0.0
 
-    def full_pass(self, job: Job) -> float:
+    def probing(self, job: Job) -> float:
+        """The publication decided by hand."""
         return 0.0
 
-    def sweep(self, job: Job, iterations: int) -> Interval:
-        seconds = self.epoch(job).times(iterations / job.steps)
-        return Interval(FEWEST_OF_SWEEP * seconds.low, seconds.expected, seconds.high)
+
+Pace = MeasuredPace | PublishedPace
+
+
+def epoch_of(pace: Pace, job: Job) -> Interval:
+    """Busy seconds of an epoch with its validation."""
+    return pace.step(job).times(job.steps).plus(Interval.sure(job.validated * pace.window(job)))
 
 
 def straight_line(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], float]:
@@ -165,9 +158,8 @@ def straight_line(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, f
     work, seconds = (np.array(column, dtype=float) for column in zip(*points, strict=True))
     scaled = np.stack([1 / seconds, work / seconds], axis=1)
     both, *_ = np.linalg.lstsq(scaled, np.ones(len(points)), rcond=None)
-    slope = float(scaled[:, 1].sum() / (scaled[:, 1] ** 2).sum())
-    offset = float(scaled[:, 0].sum() / (scaled[:, 0] ** 2).sum())
-    lines = [(0.0, slope), (offset, 0.0)]
+    offset, slope = scaled.sum(axis=0) / (scaled**2).sum(axis=0)
+    lines = [(0.0, float(slope)), (float(offset), 0.0)]
     if len(set(work)) > 1 and (both >= 0).all():
         lines = [(float(both[0]), float(both[1]))]
     errors = {line: float(np.sqrt(np.mean((scaled @ np.array(line) - 1) ** 2))) for line in lines}

@@ -1,33 +1,36 @@
 """A study's plan: every machine's row, the budget's verdict, the prediction that `--actual` is held against."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from amnl_tune.measure.load import Load
-from amnl_tune.measure.plan.demand import Demand
+import torch
+
+from amnl_tune.host import physical_cores
+from amnl_tune.measure.load import Load, Watch
+from amnl_tune.measure.plan.demand import Demand, demand_of
 from amnl_tune.measure.plan.estimate import (
     Estimate,
     Limit,
     Machine,
     Phase,
-    Runs,
     binding,
     estimate,
     limits_of,
     money,
     share_within,
 )
-from amnl_tune.measure.plan.lengths import promoted_lengths, trial_lengths
 from amnl_tune.measure.plan.machines import Machines
-from amnl_tune.measure.plan.pace import Interval, Pace, PublishedPace
+from amnl_tune.measure.plan.pace import Interval, MeasuredPace
+from amnl_tune.measure.plan.run_lengths import Records
+from amnl_tune.measure.plan.timing import measure_paces, waited
+from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.studies.spec import StudySpec
+from amnl_tune.training.execution import Execution
+from amnl_tune.training.timing import free_memory
 
 HERE = "this machine"
 WORKERS = (1, 2, 4, 8)
-MOST_TRIALS = 2000
-"""Simulated trials in all, so that a plan of a large study is a matter of seconds too."""
-REPEATS = (8, 40)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Plan:
         limits: of the budget, with what all trials would need; ends_by: the one that ends the search.
         load: of this machine while it was measured.
         memory: of the device, in training.
+        currency: of all prices.
+        trial_lengths, full_lengths: how the epochs of trials and of promoted runs are known; empty: without doubt.
     """
 
     study: str
@@ -95,6 +100,9 @@ class Plan:
     ends_by: str
     load: Load | None = None
     memory: Memory | None = None
+    currency: str = ""
+    trial_lengths: str = ""
+    full_lengths: str = ""
 
     @property
     def idle_wall(self) -> Interval | None:
@@ -106,12 +114,7 @@ class Plan:
     @property
     def own(self) -> Row:
         """This machine's, with the study file's workers."""
-        return self.row(self.workers)
-
-    def row(self, workers: int) -> Row:
-        """This machine's, with so many workers or the nearest number."""
-        mine = [row for row in self.rows if row.machine == HERE]
-        return min(mine, key=lambda row: abs(row.workers - workers))
+        return next(row for row in self.rows if row.machine == HERE and row.workers == self.workers)
 
     @property
     def share(self) -> float:
@@ -132,26 +135,17 @@ def make_plan(
     demand: Demand,
     machines: Sequence[Machine],
     *,
+    currency: str,
     load: Load | None = None,
     memory: Memory | None = None,
 ) -> Plan:
     """The plan of a study on machines, this one (named `HERE`) with the study file's workers among them.
 
     Args:
+        currency: of the machines' prices.
         load: of this machine while it was measured. memory: of its device, in training.
     """
-    least, most = REPEATS
-    repeats = max(least, min(most, MOST_TRIALS // demand.trials))
-    count = demand.promotions[1] * demand.seeds
-    incumbent = spec.run_config(spec.incumbent_parameters())
-    full = spec.promotion_config(incumbent, spec.promotion.seeds[0])
-    runs = Runs.of(
-        demand,
-        trial_lengths(spec, repeats=repeats, at_once=spec.hardware.workers),
-        promoted_lengths(spec, full, runs=count, repeats=repeats),
-        seed=spec.seed,
-    )
-    found = [estimate(demand, runs, machine) for machine in machines]
+    found = [estimate(demand, machine) for machine in machines]
     own = next(e for e in found if e.machine.name == HERE and e.machine.workers == spec.hardware.workers)
     limits = limits_of(spec, own.search, own.machine.price_per_hour)
     return Plan(
@@ -164,11 +158,53 @@ def make_plan(
         ends_by=binding(limits).resource,
         load=load,
         memory=memory,
+        currency=currency,
+        trial_lengths=demand.trial_lengths.source,
+        full_lengths=demand.full_lengths.source,
     )
 
 
+def plan_here(
+    spec: StudySpec,
+    data: PreparedData,
+    execution: Execution,
+    *,
+    published: Machines,
+    presets: Sequence[str],
+    records: Records,
+) -> Plan:
+    """Times this machine and does the sum, for it and for published machines.
+
+    Args:
+        spec: of the study. data: its engines. execution: where and how it trains.
+        published: the price table. presets: scenarios of it in the place of its GPUs.
+        records: of runs that tell how long others will be.
+
+    Raises:
+        ConfigurationError: as `fit`, or an unknown preset.
+    """
+    dataset, device = spec.data.dataset, execution.device
+    others = [published.machine(name, dataset) for name in presets] or published.machines(dataset, WORKERS)
+    demand = demand_of(spec, data, records)
+    wanted = sorted({*WORKERS, spec.hardware.workers})
+    cores = max(1, physical_cores() // (spec.hardware.threads_per_worker or 1))
+    free, watch = free_memory(device), Watch()
+    paces = measure_paces(spec, demand, data, execution, sorted({min(count, cores) for count in wanted}))
+    load = watch.ended(waited(paces, min(spec.hardware.workers, cores)), on_gpu=device.type != "cpu")
+    gpus = torch.cuda.device_count() if device == torch.device("cuda") else 0
+    ddp = {count: speed for count, speed in published.ddp.items() if count <= gpus}
+    mine = here(paces, workers=wanted, cores=cores, price_per_hour=spec.hardware.price_per_hour, ddp=ddp)
+    memory = Memory(
+        measured=max(timing.memory for pace in paces.values() for timing in pace.timings.values()),
+        device=device.type,
+        free=free,
+        published={name: gigabytes * 1e9 for name, gigabytes in published.memory.items()},
+    )
+    return make_plan(spec, demand, [*mine, *others], currency=published.currency, load=load, memory=memory)
+
+
 def here(
-    paces: Mapping[int, Pace],
+    paces: Mapping[int, MeasuredPace],
     *,
     workers: Sequence[int],
     cores: int,
@@ -178,54 +214,26 @@ def here(
     """This machine with several numbers of workers.
 
     Args:
-        paces: as measured, by the number of processes side by side.
+        paces: as measured, by the number of workers side by side.
         workers: asked for.
         cores: that workers have to share; more of them work no quicker.
         price_per_hour: of an accelerator here.
         ddp: how many times as fast a run is on so many of this machine's GPUs; None: it has one, or none.
     """
 
-    def pace(side_by_side: int) -> Pace:
-        larger = [measured for measured in paces if measured >= side_by_side]
-        return paces[min(larger) if larger else max(paces)]
+    def pace(side_by_side: int) -> MeasuredPace:
+        return paces[min((measured for measured in paces if measured >= side_by_side), default=max(paces))]
 
     found = []
-    for count in sorted(set(workers)):
+    for count in workers:
         at_once = min(count, cores)
-        note = "" if at_once == count else f"no quicker than {at_once}: that is how many cores there are"
+        notes = [] if at_once == count else [f"no quicker than {at_once}: that is how many cores there are"]
+        if pace(at_once).sharing > 1:
+            notes.append(f"{pace(at_once).sharing} on one GPU; how they hold each other up is not measured")
         together = (ddp or {}).get(count)
-        found.append(Machine(HERE, count, at_once, pace, price_per_hour=price_per_hour, ddp=together, note=note))
+        machine = Machine(HERE, count, at_once, pace, price_per_hour=price_per_hour, ddp=together)
+        found.append(replace(machine, note="; ".join(notes)))
     return found
-
-
-def published(machines: Machines, dataset: str) -> list[Machine]:
-    """The published GPUs, a worker on each of 1, 2, 4 and 8."""
-    found = []
-    for name, gpu in machines.gpus.items():
-        pace = _always(PublishedPace(machines.seconds_a_window(gpu.minutes, dataset)))
-        for count in WORKERS:
-            ddp = machines.ddp.get(count)
-            found.append(Machine(name, count, count, pace, price_per_hour=gpu.price_per_hour, ddp=ddp))
-    return found
-
-
-def _always(pace: Pace) -> Callable[[int], Pace]:
-    """However many work side by side, each has a GPU of its own."""
-    return lambda _: pace
-
-
-def scenario(machines: Machines, name: str, dataset: str) -> Machine:
-    """A published scenario: its GPUs train one run at a time. Raises ConfigurationError for an unknown one."""
-    chosen = machines.scenario(name)
-    return Machine(
-        name=name,
-        workers=1,
-        at_once=1,
-        pace=_always(PublishedPace(machines.seconds_a_window(chosen.minutes, dataset))),
-        accelerators=chosen.count,
-        price_per_hour=machines.gpus[chosen.gpu].price_per_hour,
-        note=f"{chosen.count} x {chosen.gpu}: {chosen.options}",
-    )
 
 
 def _row(spec: StudySpec, one: Estimate) -> Row:

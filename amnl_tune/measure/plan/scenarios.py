@@ -1,7 +1,6 @@
 """A published scenario as a study file: a study's own question, trained as the scenario trains."""
 
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import tomli_w
 from amnl_tune.errors import ConfigurationError
 from amnl_tune.files import write_content
 from amnl_tune.installation import typed_path
-from amnl_tune.measure.plan.machines import Machines, Scenario
+from amnl_tune.measure.plan.machines import Machines
 from amnl_tune.studies.spec import StudySpec
 from amnl_tune.studies.study_file import load_study_spec, parse_study_spec
 
@@ -31,31 +30,21 @@ def write_scenario(machines: Machines, name: str, question: Path, place: Path) -
         raise ConfigurationError(f"A scenario must be written to a new file, but there is {place}; name another one")
     document = tomllib.loads(question.read_text(encoding="utf-8").removeprefix("\ufeff"))
     document.pop("name", None)
-    tables = _study(scenario, machines)
+    tables: dict[str, dict[str, Any]] = {"fixed": {}, "promotion": {}, "hardware": {}} | scenario.study
+    tables["hardware"] = dict.fromkeys(("device", "precision", "data_path"), "auto") | {
+        "workers": scenario.count,
+        "price_per_hour": machines.gpus[scenario.gpu].price_per_hour,
+        **tables["hardware"],
+    }
     for table, values in tables.items():
         document[table] = document.get(table, {}) | values
-    _forget(document, tables["fixed"])
+    for said in (document["space"], document.get("incumbent", {}), document["promotion"].get("overrides", {})):
+        for key in tables["fixed"]:  # what the question says about settings that the scenario fixes
+            said.pop(key, None)
     text = f"{_head(machines, name, question, place)}\n{tomli_w.dumps(document)}"
     spec = parse_study_spec(text, name=place.stem, origin=str(place))
     write_content(place, text.encode())
     return spec
-
-
-def _study(scenario: Scenario, machines: Machines) -> dict[str, dict[str, Any]]:
-    """Its tables, with the price of its GPU and a worker on each."""
-    hardware = dict.fromkeys(("device", "precision", "data_path"), "auto") | {
-        "workers": scenario.count,
-        "price_per_hour": machines.gpus[scenario.gpu].price_per_hour,
-    }
-    tables: dict[str, dict[str, Any]] = {"fixed": {}, "promotion": {}, "hardware": {}} | scenario.study
-    return tables | {"hardware": hardware | tables["hardware"]}
-
-
-def _forget(document: dict[str, Any], fixed: Iterable[str]) -> None:
-    """Takes out what the question says about settings that the scenario fixes."""
-    for said in (document["space"], document.get("incumbent", {}), document["promotion"].get("overrides", {})):
-        for key in fixed:
-            said.pop(key, None)
 
 
 def _head(machines: Machines, name: str, question: Path, place: Path) -> str:
@@ -63,7 +52,8 @@ def _head(machines: Machines, name: str, question: Path, place: Path) -> str:
     price = machines.gpus[one.gpu].price_per_hour
     lines = [
         f"The published scenario {name}: {one.count} x {one.gpu}, {one.options or 'as published'}.",
-        f"There a run of {machines.epochs} epochs took {one.minutes:g} minutes, at {price:g} dollars an hour and GPU.",
+        f"There a run of {machines.epochs} epochs took {one.minutes:g} minutes, at {price:g} {machines.currency} an "
+        "hour and GPU.",
         f"Its question is that of {typed_path(question)}.",
     ]
     if one.count > 1:

@@ -21,6 +21,7 @@ from amnl_tune.ledger.promotions import Candidate, latest_promotion, promoted_ca
 from amnl_tune.ledger.stored import stored_config
 from amnl_tune.ledger.studies import Study
 from amnl_tune.masking import masked
+from amnl_tune.promotion.kept_boosting import read_boosting
 from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores, latest_scores
 from amnl_tune.results.export.bundle import write_bundle
 from amnl_tune.results.facts import summarize
@@ -88,7 +89,7 @@ def ship(
 
 def _boosting(artifacts: Artifacts, study: str, number: int) -> Boosting:
     """As it was scored: fitted again, by another version, it might be another. Raises StorageError."""
-    kept = artifacts.read_boosting(study, number)
+    kept = read_boosting(artifacts, study, number)
     if kept is None:
         raise StorageError(
             f"A promotion's boosting must be readable, but {artifacts.boosting(study, number)} is not in "

@@ -66,7 +66,7 @@ class EnginePredictor:
     Args:
         bundle: as loaded.
         device: where it predicts; a CPU's predictions in `fp32` are the ones that the export was scored with.
-        precision: as `training.inference.Predictor`.
+        precision: as `training.evaluation.Predictor`.
         ensemble: also tell what the configuration's other seeds say, if the export has them, and a mix's parts.
         from_cycle: the cycle at which a record may begin at the latest. A model of an engine's whole history takes the
             cycles that it does not see to have been like the first ones that it does; its age is the file's.
