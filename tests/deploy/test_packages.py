@@ -1,8 +1,10 @@
 """What pip builds: the source distribution has all that its own tests read, the wheel all that its commands name."""
 
+import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -75,3 +77,36 @@ def test_a_wheel_brings_migrations_and_studies(tmp_path: Path) -> None:
     missing = ask("study", "check", "nothing.toml")
     assert f"{site / 'amnl_tune' / '_studies' / 'README.md'} says how to write one" in missing.stderr
     assert ask("db", "upgrade", "--home", str(here)).returncode == 0
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_runs_a_study_away_from_the_repository(tmp_path: Path, tiny_study: str) -> None:
+    """In an environment of its own, which has the libraries of this one and not this checkout."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "tiny.toml").write_text(tiny_study.replace("trials = 4", "trials = 2"))
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "new")], check=True, timeout=300)
+    bin_folder = tmp_path / "new" / "bin"
+    own = next((tmp_path / "new" / "lib").glob("python*/site-packages"))
+    # A path in a .pth file adds that folder alone: the .pth files in it, an editable install's among them, are not read.
+    (own / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AMNL_TUNE_", "PYTHON"))}
+
+    def ask(program: str, *words: str) -> str:
+        done = subprocess.run(
+            [str(bin_folder / program), *words],
+            cwd=here, env=clean, capture_output=True, text=True, check=False, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+    ask("python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(built("wheel", tmp_path)))
+    assert ask("python", "-c", "import amnl_tune; print(amnl_tune.__file__)").startswith(str(own))
+    home = ("--home", str(here))
+    ask("amnl-tune", "db", "upgrade", *home)
+    assert "on SIM1" in ask("amnl-tune", "plan", "tiny.toml", *home)
+    facts = json.loads(ask("amnl-tune", "run", "tiny.toml", "--json", "--no-tensorboard", *home))
+    assert facts["promotion"]["scored"]
+    assert (here / facts["export"] / "README.md").is_file()
+    ask("amnl-tune", "export", "tiny", "--out", "again", *home)
+    assert {file.name for file in (here / "again").iterdir()} >= {"config.toml", "preprocessing.json", "README.md"}
