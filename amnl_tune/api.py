@@ -133,7 +133,7 @@ def promote(
     number = open_promotion(known, top_k=top, seeds=seeds, random=random)
     session.train_promotion(known, number)
     score_again(session.workspace, known, number=number, force=force)
-    return _outcome(summarize(known))
+    return _outcome(summarize(known.again()))
 
 
 def export(

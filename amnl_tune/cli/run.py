@@ -223,7 +223,7 @@ def promote(
             require_unscored(known, number)
         with session.scoring(known):
             score_again(session.workspace, known, number=number, force=force)
-    facts = summarize(known)
+    facts = summarize(known.again())
     if as_json:
         typer.echo(json_text(facts))
     else:

@@ -13,6 +13,9 @@ from amnl_tune.dashboard.pages import rendered
 from amnl_tune.dashboard.requests import READING, wants_page
 from amnl_tune.dashboard.sessions import LIFETIME, Sessions, Throttle
 
+LARGEST_FORM = 4096
+"""Bytes of a login: anybody may send one."""
+
 READ_ONLY = "This dashboard is read-only; start it with --allow-edits to change studies, notes or trials."
 NOT_FROM_HERE = "Changes must come from this dashboard's own pages, but this one comes from another site."
 
@@ -83,7 +86,10 @@ class Guard:
             return user
         if known := self._sessions.known_basic(header):
             return known
-        given = request.authorization
+        try:
+            given = request.authorization
+        except ValueError:  # werkzeug: bytes that are no ASCII
+            given = None
         if given is None:
             raise Unauthorized("The Authorization header must be HTTP Basic.")
         user = self._checked(request, given.username or "", given.password or "")
@@ -105,6 +111,7 @@ class Guard:
     def _login(self, request: Request) -> Response:
         if request.method == "POST":
             _require_from_here(request)
+            request.max_content_length = LARGEST_FORM
             form = request.form
             return self._enter(request, form.get("user", ""), form.get("password", ""), form.get("next", "/"))
         if request.method not in READING:

@@ -267,11 +267,12 @@ def take_back(ledger: Ledger, run: RunRow) -> bool:
 
 
 def _let_go(
-    ledger: Ledger, lease: Lease, outcome: Outcome, reason: str | None, *only_if: ColumnElement[bool], **values: Any
+    ledger: Ledger, lease: Lease, outcome: Outcome, why: str | None, *only_if: ColumnElement[bool], **values: Any
 ) -> None:
+    """Writes `values` with it; `why` is the attempt's reason."""
     with ledger.write() as session:
         _write(session, lease, *only_if, status=RunStatus.WAITING, owner=None, expires_at=None, **values)
-        end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, reason)
+        end_attempt(session, session.get_one(RunRow, lease.run), database_time(session), outcome, why)
 
 
 def open_runs(study: Study, promotion: int | None = None) -> int:

@@ -4,7 +4,6 @@ The test engines play no part here.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import groupby
 from random import Random
 
@@ -83,13 +82,16 @@ def open_promotion(
 
 
 def _same_plan(session: Session, study: str, plan: list[tuple[RunRow, RunConfig]]) -> int | None:
-    """The promotion of these trials with these configurations, whatever settings later versions have added to them."""
+    """The promotion of these trials with these configurations, whatever settings later versions have added to them.
+
+    Raises:
+        StudyError: a promotion has a run that this version cannot read: it might be the same one.
+    """
     query = select(RunRow).where(RunRow.study == study, RunRow.promotion > 0).order_by(RunRow.promotion, RunRow.slot)
     planned = [(run.trial_number, config) for run, config in plan]
     for number, runs in groupby(session.scalars(query), key=lambda run: run.promotion):
-        with suppress(StudyError):  # one that this version cannot read is another one
-            if [(run.trial_number, stored_config(run)) for run in runs] == planned:
-                return int(number)
+        if [(run.trial_number, stored_config(run)) for run in runs] == planned:
+            return int(number)
     return None
 
 

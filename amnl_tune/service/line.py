@@ -42,6 +42,7 @@ def whole_line(session: Session, spec: StudySpec, out: Path) -> dict[str, Any]:
         scored = known is not None and known.promotion == number
         if number is not None and not scored:
             session.train_promotion(study, number, crew)
+    study = study.again()  # its budget may have been raised meanwhile, or somebody has stopped it
     made: dict[str, str] = {}
     if number is not None:
         if scored:

@@ -8,6 +8,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import optuna
@@ -15,6 +16,7 @@ from sqlalchemy import select
 
 from amnl_tune.database.engine import Ledger
 from amnl_tune.database.models import EpochRow, RunRow, RunStatus, StudyRow
+from amnl_tune.errors import StudyError
 from amnl_tune.ledger.standing import HALVING, PERCENTILE, Competition
 from amnl_tune.ledger.stored import stored_config, told_apart
 from amnl_tune.search.policy import competition
@@ -86,7 +88,7 @@ def recorded(ledger: Ledger, spec: StudySpec) -> Records:
         trials = [run for run in trials if run.study == spec.name]
     full = spec.promotion_config(spec.run_config(spec.incumbent_parameters()), spec.promotion.seeds[0])
     promoted = []
-    for config, curve in full_curves(ledger, list(specs)):
+    for config, curve in full_curves(ledger, list(specs)) if full.patience else ():
         if full.patience and config.epochs == full.epochs and config.patience in (None, full.patience):
             promoted.append(epochs_until_stopped(curve, patience=full.patience, min_delta=full.min_delta))
     return Records(
@@ -97,17 +99,26 @@ def recorded(ledger: Ledger, spec: StudySpec) -> Records:
 
 
 def full_curves(ledger: Ledger, studies: Sequence[str]) -> list[tuple[RunConfig, list[float]]]:
-    """Configurations and validation RMSEs (cycles, by epoch) of the studies' complete full runs."""
+    """Configurations and validation RMSEs (cycles, by epoch) of the studies' complete full runs that can be read."""
     with ledger.read() as session:
         query = select(RunRow).where(
             RunRow.study.in_(studies), RunRow.promotion > 0, RunRow.status == RunStatus.COMPLETE
         )
         runs = {run.id: run for run in session.scalars(query)}
         curves: dict[int, list[float]] = {}
-        of_runs = select(EpochRow).where(EpochRow.run.in_(runs), EpochRow.validation_rmse.is_not(None))
-        for epoch in session.scalars(of_runs.order_by(EpochRow.number)):
-            curves.setdefault(epoch.run, []).append(epoch.validation_rmse or 0.0)
-    return [(stored_config(runs[run]), curve) for run, curve in curves.items()]
+        of_runs = (
+            select(EpochRow.run, EpochRow.validation_rmse)
+            .join(RunRow, RunRow.id == EpochRow.run)
+            .where(RunRow.study.in_(studies), RunRow.promotion > 0, RunRow.status == RunStatus.COMPLETE)
+            .where(EpochRow.validation_rmse.is_not(None))
+        )
+        for run, rmse in session.execute(of_runs.order_by(EpochRow.number)):
+            curves.setdefault(run, []).append(rmse or 0.0)
+    found = []
+    for run, curve in curves.items():
+        with suppress(StudyError):  # another version's: it spoils nobody's plan
+            found.append((stored_config(runs[run]), curve))
+    return found
 
 
 def trial_lengths(spec: StudySpec, records: Records) -> Lengths:

@@ -120,7 +120,7 @@ def measure_paces(
     """
     on_gpu = execution.device.type == "cuda"
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import amnl_tune.search.worker"], check=False, capture_output=True)
+    subprocess.run([sys.executable, "-P", "-c", "import amnl_tune.search.worker"], check=False, capture_output=True)
     start = time.perf_counter() - began
     gpus = max(1, torch.cuda.device_count()) if execution.device.index is None else 1
     known: dict[int, list[tuple[Job, Timing]]] = {}
