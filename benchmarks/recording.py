@@ -236,7 +236,9 @@ def _steady(value: Any) -> Any:
 
 
 def _without_times(text: str) -> str:
-    """A sentence without its clock times, dates, durations, hosts and folders."""
+    """A sentence without its clock times, dates, durations, sizes of disks, folders, and the blanks that these move."""
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"[\d.]+ of [\d.]+ GB", "SPACE", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+00:00|Z)?( UTC)?", "DATE", text)
     text = re.sub(r"\b\d+:\d\d(:\d\d)?\b|\b[\d.]+ ?(s|ms|min|h|seconds|minutes|CPU s)\b|\b\d+\.?\d* %", "TIME", text)
     return re.sub(r"(/[\w.-]+){2,}", "PLACE", text)
@@ -258,6 +260,9 @@ def _export(folder: Path) -> dict[str, Any]:
     return found
 
 
+HOURS = {"wall time (h)", "accelerator hours"}
+
+
 class _Text(HTMLParser):
     """Words of a page, without its scripts and styles."""
 
@@ -277,7 +282,8 @@ class _Text(HTMLParser):
 def _words(page: Path) -> list[str]:
     parser = _Text()
     parser.feed(page.read_text())
-    return parser.words
+    before = ["", *parser.words]  # what was spent in hours stands behind its name
+    return [word for name, word in zip(before, parser.words, strict=False) if name not in HOURS]
 
 
 if __name__ == "__main__":
