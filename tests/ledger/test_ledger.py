@@ -167,7 +167,7 @@ def test_a_stopped_study_hands_out_nothing_and_tells_its_workers(ledger: Ledger,
 
 def test_a_budget_is_extended_for_everybody_at_once(ledger: Ledger, spec: StudySpec, study: str) -> None:
     assert extend_study(find_study(ledger, study), trials=9, epochs=None).budget.trials == 9
-    assert StudySpec.from_json(find_study(ledger, study).spec).budget.trials == 9
+    assert find_study(ledger, study).spec.budget.trials == 9
     with pytest.raises(StudyError, match=r"can only be raised, but got 8 for study 'tiny' with 9; set it to 9 or more"):
         extend_study(find_study(ledger, study), trials=8)
     with pytest.raises(StudyError, match=r"`budget\.wall_time` .* with no such limit; leave it out"):
@@ -352,7 +352,7 @@ def test_more_trials_extend_and_fewer_than_there_are_do_not(ledger: Ledger, spec
 
     assert freeze(ledger, spec, "ab" * 32) is Opening.CONTINUED
     assert freeze(ledger, with_trials(9), "ab" * 32) is Opening.EXTENDED
-    assert StudySpec.from_json(find_study(ledger, study).spec).budget.trials == 9
+    assert find_study(ledger, study).spec.budget.trials == 9
     for owner in ("w1", "w2", "w3"):
         take(ledger, study, owner)
     with pytest.raises(

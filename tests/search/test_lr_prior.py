@@ -85,9 +85,9 @@ def test_a_study_begun_with_former_defaults_goes_on_with_them(
     first = open_study(Workspace(sqlite_ledger, source, artifacts), begun, device="cpu")
     again = open_study(Workspace(sqlite_ledger, source, artifacts), spec, device="cpu")
     assert again.opening is Opening.CONTINUED
-    assert again.spec.fingerprint() == begun.fingerprint() != spec.fingerprint()
+    assert again.study.spec.fingerprint() == begun.fingerprint() != spec.fingerprint()
     assert (again.study.prior, again.study.spec.lr_range_test) == (first.study.prior, begun.lr_range_test)
-    assert StudySpec.from_json(find_study(sqlite_ledger, "tiny").spec) == begun
+    assert find_study(sqlite_ledger, "tiny").spec == begun
     with sqlite_ledger.write() as session:  # as another version has settled it: the stored prior is the study's
         row = session.get_one(StudyRow, "tiny")
         row.prior_low, row.prior_high = 1e-3, 2e-3
