@@ -35,6 +35,7 @@ class WorkerIdentity:
     threads: int
     accelerators: float = 1.0
     artifacts: str | None = None
+    torch_version: str | None = None
 
 
 def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
@@ -43,8 +44,6 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
     Raises:
         StorageError: one more than SQLite can serve, or workers with another Optuna major are at work.
     """
-    import torch  # noqa: PLC0415  (a worker has it loaded; whoever only looks at workers needs none)
-
     with ledger.write() as session:
         now = database_time(session)
         alive = live_workers(session, now)
@@ -65,7 +64,7 @@ def sign_in(ledger: Ledger, worker: WorkerIdentity) -> None:
                 clock_skew=time.time() - now,
                 version=__version__,
                 optuna_version=optuna.__version__,
-                torch_version=torch.__version__,
+                torch_version=worker.torch_version,
                 started_at=now,
                 seen_at=now,
             )

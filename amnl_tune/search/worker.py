@@ -115,6 +115,7 @@ def work(place: Workplace, *, threads: int | None = None, wait: bool = False) ->
         threads=threads,
         accelerators=place.accelerators,
         artifacts=masked(place.artifacts.store.url),
+        torch_version=torch.__version__,
     )
     _import_all()
     sign_in(place.ledger, own)
