@@ -22,8 +22,9 @@ from amnl_tune.ledger.leases import open_runs
 from amnl_tune.ledger.promotions import Candidate, find_promotion, promoted_candidates
 from amnl_tune.ledger.studies import Study
 from amnl_tune.promotion.choosing import Choice, choose
+from amnl_tune.promotion.looks import find_scores
 from amnl_tune.promotion.on_test import score_candidates
-from amnl_tune.promotion.scores import TestScores, find_scores
+from amnl_tune.promotion.scores import TestScores
 from amnl_tune.rul.configuration import Normalization
 from amnl_tune.rul.preparation import PreparedData
 from amnl_tune.search.opening import Workspace

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from amnl_tune.database.models import RunRow, RunStatus
+from amnl_tune.database.models import EpochRow, RunRow, RunStatus
 from amnl_tune.ledger.leases import trials_left
 from amnl_tune.ledger.own_trials import foreign_trials
 from amnl_tune.ledger.progress import progress
@@ -12,9 +12,9 @@ from amnl_tune.ledger.promotions import best_trials, latest_promotion
 from amnl_tune.ledger.range_tests import find_range_test
 from amnl_tune.ledger.stored import stored_config
 from amnl_tune.ledger.studies import Study
-from amnl_tune.promotion.scores import CandidateScore, contamination, latest_scores, looks_of
+from amnl_tune.promotion.looks import contamination, latest_scores, looks_of
+from amnl_tune.promotion.scores import CandidateScore
 from amnl_tune.promotion.short_against_full import proxy_check
-from amnl_tune.results.full_runs import full_runs
 from amnl_tune.results.leaderboard import against_boosting, leaderboard
 from amnl_tune.studies.spec import StudySpec
 
@@ -110,4 +110,34 @@ def _score(score: CandidateScore) -> dict[str, Any]:
         "test_rmse": score.test_rmse,
         "nasa_score": score.nasa_score,
         "seeds": sorted(score.by_seed, key=int),
+    }
+
+
+def full_runs(study: Study, promotion: int) -> list[dict[str, Any]]:
+    """One row a complete run, JSON-serialisable.
+
+    Keys: trial; seed; last_epoch, where it ended; allowed_epochs; best_epoch; best_rmse and last_rmse, on the
+    validation engines in cycles; seconds an epoch, in the mean.
+    """
+    with study.ledger.read() as session:
+        of_promotion = (RunRow.study == study.name, RunRow.promotion == promotion, RunRow.status == RunStatus.COMPLETE)
+        runs = session.scalars(select(RunRow).where(*of_promotion).order_by(RunRow.slot)).all()
+        query = select(EpochRow).join(RunRow, EpochRow.run == RunRow.id).where(*of_promotion)
+        epochs: dict[int, list[EpochRow]] = {}
+        for epoch in session.scalars(query.where(EpochRow.validation_rmse.is_not(None)).order_by(EpochRow.number)):
+            epochs.setdefault(epoch.run, []).append(epoch)
+    return [_told(run, epochs[run.id]) for run in runs if run.config and run.id in epochs]
+
+
+def _told(run: RunRow, epochs: list[EpochRow]) -> dict[str, Any]:
+    best = min(epochs, key=lambda epoch: epoch.validation_rmse or 0.0)
+    return {
+        "trial": run.trial_number,
+        "seed": run.seed,
+        "last_epoch": epochs[-1].number,
+        "allowed_epochs": stored_config(run).epochs,
+        "best_epoch": best.number,
+        "best_rmse": best.validation_rmse,
+        "last_rmse": epochs[-1].validation_rmse,
+        "seconds": sum(epoch.seconds for epoch in epochs) / len(epochs),
     }

@@ -10,7 +10,8 @@ from amnl_tune.database.models import Origin
 from amnl_tune.ledger.promotions import latest_promotion
 from amnl_tune.ledger.range_tests import RangeTest, find_range_test
 from amnl_tune.ledger.studies import Study
-from amnl_tune.promotion.scores import CandidateKind, TestScores, latest_scores
+from amnl_tune.promotion.looks import latest_scores
+from amnl_tune.promotion.scores import CandidateKind, TestScores
 from amnl_tune.results import engine_figures, figures, frames, search_figures
 from amnl_tune.results.frames import attempts_frame
 from amnl_tune.training.config import Suggestion

@@ -9,7 +9,7 @@ from typing import Any
 
 from amnl_tune.promotion.scores import CandidateKind
 from amnl_tune.promotion.verdict import FEW_SEEDS, FEWEST_SEEDS, Margin, signed
-from amnl_tune.results.full_runs import stopped_early, trained_too_long
+from amnl_tune.results.training_sentences import stopped_early, trained_too_long
 from amnl_tune.studies.names import numbered
 
 SHORT_NAMES: Mapping[str, str] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from amnl_tune.files import require_place
 from amnl_tune.promotion.candidates import open_promotion
-from amnl_tune.promotion.scores import latest_scores
+from amnl_tune.promotion.looks import latest_scores
 from amnl_tune.promotion.scoring import ensure_scored
 from amnl_tune.results.export.bundle import require_replaceable
 from amnl_tune.results.export.export import ship

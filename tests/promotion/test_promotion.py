@@ -22,7 +22,8 @@ from amnl_tune.promotion import kept_boosting as boosting_files
 from amnl_tune.promotion.candidates import open_promotion, seeds_for
 from amnl_tune.promotion.contamination import select_on_test
 from amnl_tune.promotion.kept_boosting import kept_boosting, read_boosting
-from amnl_tune.promotion.scores import CandidateKind, TestScores, contamination, find_scores, latest_scores, looks_of
+from amnl_tune.promotion.looks import contamination, find_scores, latest_scores, looks_of
+from amnl_tune.promotion.scores import CandidateKind, TestScores
 from amnl_tune.promotion.scoring import choice_of, ensure_scored, score_again
 from amnl_tune.promotion.short_against_full import proxy_check
 from amnl_tune.results.facts import summarize
@@ -383,9 +384,10 @@ def test_looks_are_counted_by_the_test_data_whatever_the_study_is_called(
     spec: StudySpec, open_tiny: OpenTiny, source: FleetSource, artifacts: Artifacts, tmp_path: Path
 ) -> None:
     place, _ = promoted(spec, open_tiny, source, artifacts)
-    assert looks_of(find_study(place.ledger, "renamed")) is None
-    assert looks_at_test(place.ledger, "renamed") == 0
     renamed = spec.model_copy(update={"name": "renamed"})
+    opened = open_study(Workspace(place.ledger, source, artifacts), renamed, device="cpu")
+    assert looks_of(opened.study) is None
+    assert looks_at_test(place.ledger, "renamed") == 0
     promoted(renamed, open_tiny, source, artifacts)
     first, second = looks_of(find_study(place.ledger, spec.name)), looks_of(find_study(place.ledger, "renamed"))
     assert first is not None and second is not None

@@ -13,9 +13,9 @@ from amnl_tune.ledger.studies import find_study
 from amnl_tune.results import sentences
 from amnl_tune.results.export.bundle import load_bundle
 from amnl_tune.results.export.card import model_card
-from amnl_tune.results.facts import summarize
-from amnl_tune.results.full_runs import full_runs, stopped_early, trained_too_long
+from amnl_tune.results.facts import full_runs, summarize
 from amnl_tune.results.report import report_page
+from amnl_tune.results.training_sentences import stopped_early, trained_too_long
 
 if TYPE_CHECKING:
     Finished = Any

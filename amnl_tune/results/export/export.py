@@ -22,7 +22,8 @@ from amnl_tune.ledger.stored import stored_config
 from amnl_tune.ledger.studies import Study
 from amnl_tune.masking import masked
 from amnl_tune.promotion.kept_boosting import read_boosting
-from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores, latest_scores
+from amnl_tune.promotion.looks import latest_scores
+from amnl_tune.promotion.scores import CandidateKind, CandidateScore, TestScores
 from amnl_tune.results.export.bundle import write_bundle
 from amnl_tune.results.facts import summarize
 from amnl_tune.rul.metrics import worst_if_unknown

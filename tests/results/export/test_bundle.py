@@ -117,7 +117,10 @@ def test_damaged_bundles(name: str, content: bytes | None, message: str, finishe
 
 
 def test_an_export_replaces_an_export_and_nothing_else(finished: "Finished", tmp_path: Path) -> None:
-    again = (finished.ledger, finished.spec, finished.source, finished.artifacts)
+    again = (
+        Workspace(finished.ledger, finished.source, finished.artifacts),
+        find_study(finished.ledger, finished.spec.name),
+    )
     ship(*again, tmp_path / "out")
     ship(*again, tmp_path / "out")
     assert load_bundle(tmp_path / "out").metrics["test_engines"] == 10
@@ -132,7 +135,10 @@ def test_an_export_replaces_an_export_and_nothing_else(finished: "Finished", tmp
 
 
 def test_what_else_is_in_a_folder_is_never_deleted(finished: "Finished", tmp_path: Path) -> None:
-    again = (finished.ledger, finished.spec, finished.source, finished.artifacts)
+    again = (
+        Workspace(finished.ledger, finished.source, finished.artifacts),
+        find_study(finished.ledger, finished.spec.name),
+    )
     project = tmp_path / "project"
     project.mkdir()
     (project / "config.toml").write_text("[tool]")

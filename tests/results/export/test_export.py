@@ -26,6 +26,7 @@ from amnl_tune.results.export.onnx import onnx_model
 from amnl_tune.results.export.prediction import EnginePredictor, predict
 from amnl_tune.results.export.verify import Figure, verify
 from amnl_tune.rul.networks.amnl import AMNL
+from amnl_tune.search.opening import Workspace
 from amnl_tune.training.config import RunConfig
 
 if TYPE_CHECKING:
@@ -182,7 +183,10 @@ def test_what_is_not_finite_equals_only_itself(recorded: Any, recomputed: Any, e
 
 
 def test_every_promoted_trial_can_be_exported_and_none_is_scored_for_it(finished: "Finished", tmp_path: Path) -> None:
-    where = (finished.ledger, finished.spec, finished.source, finished.artifacts)
+    where = (
+        Workspace(finished.ledger, finished.source, finished.artifacts),
+        find_study(finished.ledger, finished.spec.name),
+    )
     number = finished.scores.promotion
     trials = [c.trial_number for c in promoted_candidates(find_study(finished.ledger, "tiny"), number)]
     shipped = ship_best(*where, tmp_path / "best", top=len(trials))
