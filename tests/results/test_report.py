@@ -13,7 +13,7 @@ from amnl_tune.database.engine import Ledger
 from amnl_tune.database.optuna_storage import open_storage
 from amnl_tune.ledger.range_tests import find_range_test
 from amnl_tune.ledger.studies import find_study
-from amnl_tune.results import figures, frames, gallery
+from amnl_tune.results import engine_figures, figures, frames, gallery
 from amnl_tune.results.facts import summarize
 from amnl_tune.results.frames import engines_frame
 from amnl_tune.results.report import write_report
@@ -62,7 +62,7 @@ def test_figures_show_their_frames(finished: "Finished") -> None:
     assert len(curves.data) == 4
     engines = engines_frame(finished.scores)
     assert engines["true"].is_monotonic_decreasing
-    assert list(figures.prediction_figure(engines).data[1].y) == list(engines["predicted"])
+    assert list(engine_figures.prediction_figure(engines).data[1].y) == list(engines["predicted"])
     key = find_study(finished.ledger, "tiny").row.range_test_key
     assert key is not None
     test = find_range_test(finished.ledger, key)
