@@ -262,8 +262,9 @@ def _prepared(storage: str) -> list[str]:
         return []
     ledger = Ledger(storage)
     try:
-        readable, _ = told_apart(all_studies(ledger))
-        studies = [find_study(ledger, name) for name in readable]
+        rows = all_studies(ledger)
+        readable, _ = told_apart(rows)
+        studies = [Study(ledger, row) for row in rows if row.name in readable]
         return [study.name for study in studies if study.is_prepared and not study.is_stopped]
     finally:
         ledger.close()
